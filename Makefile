@@ -1,0 +1,142 @@
+# Gradus. `make` builds the library, `make demo` runs the tutorial, `make test` the tests (it installs what they need).
+#   CC=clang            another compiler            BLAS=no   without OpenBLAS, even where it is installed
+#   B=build             where everything goes       SAN=address,undefined or SAN=thread
+VERSION = 0.1.0
+SONAME = libgradus.so.0
+B ?= build
+PREFIX ?= /usr/local
+AR ?= ar
+AWK ?= awk
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion
+# None of these changes a value; without them loops of unknown length or with selects are not vectorised.
+MATH = -ffp-contract=off -fno-trapping-math -fno-math-errno
+OPT ?= -O2
+CPPFLAGS += -I. -I$(B) -D_POSIX_C_SOURCE=200809L
+CFLAGS += -std=c11 -g $(OPT) $(MATH) $(WARN) $(WERROR) -fPIC -fvisibility=hidden -Wno-psabi
+LDLIBS = -lm -lpthread
+
+ifdef SAN
+SANFLAGS = -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+CFLAGS += $(SANFLAGS)
+CPPFLAGS += -DGR_DEBUG_POOL
+LDFLAGS += $(SANFLAGS)
+endif
+
+BLAS ?= $(shell pkg-config --exists openblas 2>/dev/null && echo openblas || echo no)
+ifneq ($(BLAS),no)
+CPPFLAGS += -DGR_HAVE_CBLAS $(shell pkg-config --cflags $(BLAS))
+LDLIBS += $(shell pkg-config --libs $(BLAS))
+endif
+
+# ---- the library ----
+
+LOOPS = $(wildcard core/cpu/*_loops.c)
+SOURCES = $(filter-out $(LOOPS),$(wildcard core/*.c core/cpu/*.c autograd/*.c nn/*.c optim/*.c))
+HEADERS = $(wildcard gradus.h core/*.h autograd/*.h nn/*.h optim/*.h)
+PUBLIC = gradus.h core/base.h core/core.h core/csv.h core/random.h core/tensor.h autograd/autograd.h autograd/function.h \
+         autograd/op.h autograd/view.h nn/nn.h nn/module.h optim/optim.h
+ISAS = base avx2 avx512
+ifeq ($(filter x86_64 amd64,$(shell uname -m)),)
+ISAS = base
+CPPFLAGS += -DGR_ONLY_BASE
+endif
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(foreach isa,$(ISAS),$(LOOPS:%.c=$(B)/%_$(isa).o))
+FLAGS_base =
+FLAGS_avx2 = -mavx2 -mfma
+FLAGS_avx512 = -mavx2 -mfma -mavx512f -mavx512vl -mavx512dq -mavx512bw -mprefer-vector-width=512
+
+all: $(B)/libgradus.a $(B)/$(SONAME) $(B)/gradus.pc
+
+$(B)/elementwise_api.h: core/elementwise.def core/elementwise_api.awk
+	@mkdir -p $(B)
+	$(AWK) -f core/elementwise_api.awk core/elementwise.def > $@
+
+# Kernels are compiled with -O3, once for each instruction set.
+define per_isa
+$(B)/%_loops_$(1).o: %_loops.c $(B)/elementwise_api.h
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -O3 -fwrapv $$(FLAGS_$(1)) -DGR_ISA=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach isa,$(ISAS),$(eval $(call per_isa,$(isa))))
+$(B)/core/cpu/%.o: core/cpu/%.c $(B)/elementwise_api.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 -MMD -MP -c $< -o $@
+$(B)/%.o: %.c $(B)/elementwise_api.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libgradus.a: $(OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+$(B)/$(SONAME): $(OBJECTS)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
+	ln -sf $(SONAME) $(B)/libgradus.so
+$(B)/gradus.pc: Makefile
+	@mkdir -p $(B)
+	printf 'prefix=%s\nName: gradus\nDescription: tensors, autograd, layers and optimizers in C\nVersion: %s\nCflags: -I$${prefix}/include/gradus\nLibs: -L$${prefix}/lib -lgradus\nLibs.private: %s\n' \
+	    '$(PREFIX)' '$(VERSION)' '$(LDLIBS)' > $@
+
+install: all
+	for h in $(PUBLIC); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/gradus/$$h || exit 1; done
+	install -m 644 $(B)/elementwise_api.h $(DESTDIR)$(PREFIX)/include/gradus/elementwise_api.h
+	install -D -m 644 $(B)/libgradus.a $(DESTDIR)$(PREFIX)/lib/libgradus.a
+	install -m 755 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libgradus.so
+	install -D -m 644 $(B)/gradus.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
+
+# ---- programs ----
+
+DEMOS = $(patsubst demos/%.c,$(B)/demos/%,$(wildcard demos/*.c))
+$(DEMOS): $(B)/demos/%: demos/%.c $(B)/libgradus.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(B)/libgradus.a $(LDLIBS) -MMD -MP -o $@
+demos: $(DEMOS)
+demo: $(B)/demos/linear_regression
+	$(B)/demos/linear_regression
+
+TESTS = $(filter-out tests/bench_%,$(wildcard tests/*.c))
+TEST_OBJECTS = $(TESTS:%.c=$(B)/%.o)
+CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
+$(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
+	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(LDLIBS) -o $@
+
+test:
+	tests/install.sh
+	$(MAKE) check
+check: all $(B)/tests/run demos
+	$(B)/tests/run
+	tests/demos.sh $(B)
+	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
+	tests/symbols.sh $(B)/libgradus.so
+	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
+	tests/one_row.sh
+
+# The suite under ASan and UBSan; that of the threads under TSan.
+sanitize:
+	tests/install.sh
+	$(MAKE) B=$(B)/asan SAN=address,undefined OPT=-O1 $(B)/asan/tests/run
+	ASAN_OPTIONS=detect_leaks=1 $(B)/asan/tests/run
+	$(MAKE) B=$(B)/tsan SAN=thread OPT=-O1 BLAS=no $(B)/tsan/tests/run
+	CK_FORK=no CK_RUN_SUITE=threads $(B)/tsan/tests/run
+
+BENCH = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+$(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 -march=native $(LDFLAGS) $< $(B)/libgradus.a $(LDLIBS) -MMD -MP -o $@
+bench: $(BENCH)
+	bench/run.sh $(B)
+
+check-all: test sanitize
+	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
+	$(MAKE) B=$(B)/plain BLAS=no check
+
+format:
+	clang-format -i $(HEADERS) $(SOURCES) $(LOOPS) $(wildcard tests/*.c tests/*.h demos/*.c bench/*.c)
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.PHONY: all install demos demo test check sanitize bench check-all format clean
+.DELETE_ON_ERROR:

@@ -1,0 +1,477 @@
+/* backward.c - walks the tape from the end and hands gradients over. All or nothing: leaves change only at the end. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+/* ---- gradients of leaves, pending until the walk has succeeded ---- */
+
+static inline uint32_t hash(const gr_tensor *leaf)
+{
+    return (uint32_t)((uintptr_t)leaf >> 8) * 2654435761u >> 7;
+}
+
+static gr_pending *find(gr_task *task, const gr_tensor *leaf)
+{
+    uint32_t i = hash(leaf) & (task->pending_capacity - 1);
+    while (task->pending[i].leaf && task->pending[i].leaf != leaf) i = (i + 1) & (task->pending_capacity - 1);
+    return &task->pending[i];
+}
+
+static bool pending_grow(gr_thread *t, gr_task *task)
+{
+    const uint32_t old_capacity = task->pending_capacity, capacity = 4 * old_capacity;
+    gr_storage *block = gr_storage_take(t, capacity * sizeof(gr_pending));
+    if (!block) return false;
+    gr_pending *old = task->pending;
+    gr_storage *old_block = task->pending_block;
+    task->pending = (gr_pending *)(void *)block->data;
+    task->pending_capacity = capacity;
+    task->pending_block = block;
+    memset(task->pending, 0, capacity * sizeof(gr_pending));
+    for (uint32_t i = 0; i < old_capacity; i++)
+        if (old[i].leaf) *find(task, old[i].leaf) = old[i];
+    if (old_block) gr_storage_drop(t, old_block);
+    return true;
+}
+
+bool gr_task_wants(gr_task *task, const gr_tensor *leaf)
+{
+    return find(task, leaf)->leaf != NULL;
+}
+
+bool gr_task_want(gr_thread *t, gr_task *task, gr_tensor *leaf)
+{
+    if (find(task, leaf)->leaf) return true;
+    if (4 * (task->pending_count + 1) > 3 * task->pending_capacity && !pending_grow(t, task))
+        return gr_fail_memory(task->site, task->op, "the list of leaves", 0) != NULL;
+    gr_pending *p = find(task, leaf);
+    *p = (gr_pending){leaf, NULL};
+    task->pending_count++;
+    return true;
+}
+
+gr_tensor **gr_task_place(gr_task *task, const gr_tensor *x)
+{
+    if (!x->value) {
+        gr_pending *p = find(task, x);
+        return p->leaf ? &p->gradient : NULL;
+    }
+    return x->value >= task->low && x->value <= task->high ? &task->gradient[x->value - task->low] : NULL;
+}
+
+/* The pending gradient of a leaf; NULL after an error, or (without one) where nobody asked for it. */
+static gr_tensor **leaf_gradient(gr_thread *t, gr_task *task, gr_tensor *leaf)
+{
+    gr_pending *p = find(task, leaf);
+    if (gr_likely(p->leaf != NULL)) return &p->gradient;
+    if (!task->accumulates) return NULL;
+    if (gr_unlikely(leaf->thread != t->id))
+        return gr_fail(GR_ERROR_STATE, task->site, task->op,
+                       "a leaf is of another thread; must be this thread's, or its gradient asked for by gr_autograd_grad");
+    return gr_task_want(t, task, leaf) ? &find(task, leaf)->gradient : NULL;
+}
+
+/* Where the gradient of a slot's value collects. NULL: not wanted, or an error. */
+static inline gr_tensor **place_of(gr_thread *t, gr_task *task, const gr_slot *slot)
+{
+    if (slot->value == GR_LEAF) return leaf_gradient(t, task, slot->tensor);
+    if (task->needed && !task->needed[slot->value - task->low]) return NULL;
+    return &task->gradient[slot->value - task->low];
+}
+
+/* Memory for a first contribution: what waits with the leaf, else new. */
+static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot)
+{
+    gr_tensor *x = slot->tensor;
+    if (slot->value == GR_LEAF && task->accumulates && x->grad && !x->has_grad && x->grad->key == x->key &&
+        !x->grad->value) {
+        gr_tensor *g = x->grad;
+        x->grad = NULL;
+        return g;
+    }
+    gr_tensor *g = gr_tensor_like(t, x, (gr_dtype)x->dtype);
+    if (gr_unlikely(!g)) gr_fail_memory(task->site, task->op, "a gradient", (size_t)x->numel * gr_dtype_size[x->dtype]);
+    return g;
+}
+
+GR_HOT gr_tensor *gr_grad_into(gr_call *c, int i, bool *add)
+{
+    gr_thread *t = gr_self();
+    gr_tensor **place = place_of(t, t->task, &c->slot[i]);
+    if (!place) return NULL;
+    *add = *place != NULL;
+    if (!*place) *place = fresh_gradient(t, t->task, &c->slot[i]);
+    return *place;
+}
+
+bool gr_call_needs(const gr_call *c, int i)
+{
+    const gr_slot *slot = &c->slot[i];
+    const gr_task *task = gr_self()->task;
+    if (!slot->value || gr_is_number(c, i)) return false;
+    if (slot->value == GR_LEAF) return task->accumulates || find((gr_task *)task, slot->tensor)->leaf;
+    return !task->needed || task->needed[slot->value - task->low];
+}
+
+/* ---- handing over ---- */
+
+/* g summed to the shape of x: what broadcasting repeated is added up. */
+static gr_tensor *unbroadcast(gr_tensor *g, const gr_tensor *x, gr_site site)
+{
+    const int added = g->dim - x->dim;
+    gr_shape dims = {0, {0}};
+    for (int d = 0; d < g->dim; d++)
+        if (d < added || (x->axis[d - added].size == 1 && g->axis[d].size != 1)) dims.size[dims.count++] = d;
+    if (dims.count)
+        g = gr_sum_at(&(gr_reduce_args){.x = g, .site = site, .dim = GR_ALL, .dims = dims, .keepdim = true, .dtype = GR_DTYPE_DEFAULT});
+    return g && added ? gr_reshape_at(g, gr_sizes_of(x), site) : g;
+}
+
+static bool broadcasts_to(const gr_tensor *x, const gr_tensor *g)
+{
+    const int added = g->dim - x->dim;
+    for (int d = 0; added >= 0 && d < x->dim; d++)
+        if (x->axis[d].size != g->axis[d + added].size && x->axis[d].size != 1) return false;
+    return added >= 0;
+}
+
+/* g was made by this rule and nobody else shows its memory: it may become the gradient itself. */
+static bool may_take(const gr_thread *t, const gr_tensor *g)
+{
+    const struct gr_task *task = t->task;
+    return g->owned_at >= task->rule_owned && gr_is_owned(t, g->owned_at, g, GR_OWNS_TENSOR) &&
+           g->contiguous && !g->base && g->value == 0 && atomic_load_explicit(&g->storage->refs, memory_order_relaxed) == 1;
+}
+
+static bool take_or_copy(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place, gr_tensor *g)
+{
+    if (may_take(t, g) && !(slot->value == GR_LEAF && slot->tensor->grad && !slot->tensor->has_grad)) {
+        gr_disown(t, g);
+        *place = g;
+        return true;
+    }
+    *place = fresh_gradient(t, task, slot);
+    if (*place) gr_kernels_of(*place)->copy(*place, g);
+    return *place != NULL;
+}
+
+bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
+{
+    gr_thread *t = gr_self();
+    gr_task *task = t->task;
+    const gr_site site = gr_site_of(c);
+    if (!g) {
+        gr_fail(GR_ERROR_ARGUMENT, site, c->op->name, "the gradient handed to input %d is NULL; must be a tensor", i);
+        return false;
+    }
+    const gr_slot *slot = &c->slot[i];
+    if (!slot->value || gr_is_number(c, i)) return true;
+    gr_tensor **place = place_of(t, task, slot), *x = slot->tensor;
+    if (!place) return !t->failed;
+    if (!broadcasts_to(x, g)) {
+        char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+        return gr_call_fail(c, "the gradient handed to input %d is %s, the input is %s; must broadcast from it", i,
+                            gr_shape_text(g, have), gr_shape_text(x, want));
+    }
+    if (!gr_same_sizes(g, x) && !(g = unbroadcast(g, x, site))) return false;
+    if (g->dtype != x->dtype && !(g = gr_to_at(&(gr_to_args){.x = g, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}})))
+        return false;
+    if (task->create_graph) {
+        *place = *place ? gr_add_at(gr_value_tensor(*place), gr_value_tensor(g), site) : g;
+        return *place != NULL;
+    }
+    if (!*place) return take_or_copy(t, task, slot, place, g);
+    gr_kernels_of(x)->accumulate(*place, g);
+    return true;
+}
+
+bool gr_call_gradient_is_zero(const gr_call *c, int i)
+{
+    const gr_task *task = gr_self()->task;
+    return !task->gradient[c->first_value + (uint32_t)i - task->low];
+}
+
+gr_tensor *gr_call_gradient(gr_call *c, int i)
+{
+    const gr_task *task = gr_self()->task;
+    gr_tensor *g = task->gradient[c->first_value + (uint32_t)i - task->low];
+    if (gr_likely(g != NULL)) return g;
+    const gr_tensor *y = gr_out(c, i)->tensor;
+    gr_make_args zeros = {.shape = gr_sizes_of(y), .site = gr_site_of(c), .dtype = (gr_dtype)y->dtype, .device = {-1, 0}};
+    return gr_zeros_at(&zeros);
+}
+
+/* ---- the walk ---- */
+
+static GR_COLD bool changed(const gr_task *task, const gr_call *c, const gr_tensor *x, const char *name)
+{
+    if (x->state != GR_LIVE)
+        gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, which was freed; must be alive", c->op->name,
+                c->file, c->line, name);
+    else
+        gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, %s (%s:%d) changed it; must be unchanged",
+                c->op->name, c->file, c->line, name, x->storage->changed_by ? x->storage->changed_by : "a call",
+                x->storage->changed_file ? x->storage->changed_file : "?", x->storage->changed_line);
+    return false;
+}
+
+/* What backward reads is as it was when the call was made. */
+static inline bool unchanged(const gr_task *task, gr_call *c)
+{
+    const gr_op *op = c->op;
+    if (c->reads)
+        for (int i = 0; i < c->inputs; i++) {
+            const gr_slot *slot = &c->slot[i];
+            if (!(c->reads >> (i < 31 ? i : 31) & 1) || gr_is_number(c, i) || !slot->tensor) continue;
+            if (gr_unlikely(slot->tensor->state != GR_LIVE || slot->tensor->storage->version != slot->version))
+                return changed(task, c, slot->tensor, gr_input_name(op, c->inputs, i));
+        }
+    if (c->reads_outputs)
+        for (int k = 0; k < c->outputs; k++) {
+            const gr_slot *slot = gr_out(c, k);
+            if (!(c->reads_outputs >> k & 1)) continue;
+            if (gr_unlikely(slot->tensor->state != GR_LIVE || slot->tensor->storage->version != slot->version))
+                return changed(task, c, slot->tensor, "result");
+        }
+    return true;
+}
+
+static void drop_gradient(gr_thread *t, const gr_task *task, gr_tensor **place)
+{
+    if (*place && !task->create_graph) gr_tensor_discard(t, *place);
+    *place = NULL;
+}
+
+static GR_COLD bool used_before(const gr_task *task, const gr_call *c)
+{
+    gr_fail(GR_ERROR_STATE, task->site, task->op,
+            "the history was already used at %s:%d (from %s, %s:%d); must be kept there: .retain_graph = true",
+            c->used_file, c->used_line, c->op->name, c->file, c->line);
+    return false;
+}
+
+/* Whether any gradient arrived at c's outputs; and whether any input of c wants one. */
+static inline bool is_reached(const gr_task *task, const gr_call *c)
+{
+    bool reached = false, wanted = task->needed == NULL;
+    for (uint32_t k = 0; k < c->outputs; k++) reached |= task->gradient[c->first_value + k - task->low] != NULL;
+    if (gr_likely(wanted) || !reached) return reached;
+    for (int i = 0; i < c->inputs; i++) wanted |= gr_call_needs(c, i);
+    return wanted;
+}
+
+static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c)
+{
+    if (gr_unlikely(c->used_file != NULL)) return used_before(task, c);
+    if (gr_unlikely(!unchanged(task, c))) return false;
+    if (gr_unlikely(t->hooks != NULL))
+        for (uint32_t k = 0; k < c->outputs; k++) {
+            gr_tensor **g = &task->gradient[c->first_value + k - task->low];
+            if (*g && !gr_run_hooks(t, NULL, c->first_value + k, g)) return false;
+        }
+    const uint32_t owned = task->rule_owned = t->owned_count;
+    if (gr_unlikely(!c->op->backward(c))) {
+        if (!t->failed)
+            gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op failed without a reason; must report it");
+        return false;
+    }
+    if (gr_unlikely(t->owned_count != owned) && !task->create_graph) gr_owned_release(t, owned, task->site);
+    if (!task->retain_graph) {
+        c->used_file = task->site.file ? task->site.file : "?";
+        c->used_line = task->site.line;
+        c->used_by = task->serial;
+    }
+    return true;
+}
+
+bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
+{
+    for (gr_call *c = last; c && c->first_value >= task->low; c = c->previous) {
+        if (!is_reached(task, c)) continue;
+        if (gr_unlikely(!run_rule(t, task, c))) {
+            for (gr_call *undo = last; undo != c; undo = undo->previous)
+                if (undo->used_file && undo->used_by == task->serial) undo->used_file = NULL;
+            return false;
+        }
+        for (uint32_t k = 0; k < c->outputs; k++) {
+            const uint32_t at = c->first_value + k - task->low;
+            if (!task->needed || task->needed[at] != 2) drop_gradient(t, task, &task->gradient[at]);
+        }
+    }
+    return true;
+}
+
+/* ---- beginning and ending a pass ---- */
+
+bool gr_task_begin(gr_thread *t, gr_task *task)
+{
+    const uint32_t count = task->high >= task->low ? task->high - task->low + 1 : 0;
+    task->gradient_block = NULL;
+    if (count) {
+        task->gradient_block = gr_storage_take(t, count * sizeof(gr_tensor *));
+        if (!task->gradient_block) {
+            gr_fail_memory(task->site, task->op, "the list of gradients", count * sizeof(gr_tensor *));
+            return false;
+        }
+        task->gradient = (gr_tensor **)(void *)task->gradient_block->data;
+        memset(task->gradient, 0, count * sizeof(gr_tensor *));
+    }
+    task->pending = task->first;
+    task->pending_capacity = sizeof task->first / sizeof task->first[0];
+    task->pending_count = 0;
+    task->pending_block = NULL;
+    memset(task->first, 0, sizeof task->first);
+    task->needed = NULL;
+    task->serial = (uint32_t)++t->serial;
+    task->depth = t->depth;
+    task->rule_owned = t->owned_count;
+    task->outer = t->task;
+    t->task = task;
+    return true;
+}
+
+void gr_task_end(gr_thread *t, gr_task *task)
+{
+    for (uint32_t i = 0; task->gradient_block && i <= task->high - task->low; i++)
+        drop_gradient(t, task, &task->gradient[i]);
+    for (uint32_t i = 0; task->pending_count && i < task->pending_capacity; i++) {
+        const gr_pending *p = &task->pending[i];
+        if (!p->gradient || task->create_graph) continue;
+        if (task->accumulates && !p->leaf->grad) /* back to where it waited */
+            p->leaf->grad = p->gradient;
+        else
+            gr_tensor_discard(t, p->gradient);
+    }
+    if (task->gradient_block) gr_storage_drop(t, task->gradient_block);
+    if (task->pending_block) gr_storage_drop(t, task->pending_block);
+    t->task = task->outer;
+}
+
+/* The gradient that the pass starts from: the given one, or 1. */
+bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given)
+{
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    gr_slot slot = {.tensor = y, .value = y->value ? y->value : GR_LEAF};
+    gr_tensor **place = place_of(t, task, &slot);
+    if (!place) return !t->failed;
+    if (given == gr_absent) {
+        if (y->numel != 1) {
+            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "loss is %s; must have one element, or give .gradient of shape %s",
+                    gr_shape_text(y, have), gr_shape_text(y, want));
+            return false;
+        }
+        if (task->create_graph)
+            given = gr_ones_like_at(&(gr_like_args){.x = y, .site = task->site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}});
+    } else if (!gr_usable(given, task->site, task->op, "gradient"))
+        return false;
+    if (given && given != gr_absent && (given->key != y->key || !gr_same_sizes(given, y))) {
+        gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "gradient is %s %s, loss is %s %s; must be the same",
+                gr_shape_text(given, have), gr_dtype_name[given->dtype], gr_shape_text(y, want), gr_dtype_name[y->dtype]);
+        return false;
+    }
+    if (!given) return false;
+    if (task->create_graph) {
+        *place = *place ? gr_add_at(gr_value_tensor(*place), gr_value_tensor(given), task->site) : given;
+        return *place != NULL;
+    }
+    const bool add = *place != NULL;
+    if (!add && !(*place = fresh_gradient(t, task, &slot))) return false;
+    const gr_kernels *k = gr_kernels_of(y);
+    if (add) {
+        gr_tensor one = gr_alias(*place);
+        if (given != gr_absent) k->accumulate(*place, given);
+        else k->elementwise(GR_E_add, &one, &(gr_operands){{gr_value_tensor(&one), gr_value_integer(1)}, NULL, (gr_dtype)y->dtype});
+    } else if (given != gr_absent)
+        k->copy(*place, given);
+    else
+        k->fill(*place, gr_value_integer(1));
+    return true;
+}
+
+/* A recorded gradient becomes a leaf's: a copy of its own, whose history lasts as long as the scope. */
+static gr_tensor *own_recorded(gr_thread *t, const gr_task *task, gr_tensor *leaf, gr_tensor *g)
+{
+    g = leaf->has_grad ? gr_add_at(gr_value_tensor(leaf->grad), gr_value_tensor(g), task->site) : gr_clone_at(g, task->site);
+    if (!g) return NULL;
+    if (g->value && !gr_note_history(t, g)) return gr_fail_memory(task->site, task->op, "the gradient's history", 0);
+    return g;
+}
+
+static bool commit_recorded(gr_thread *t, gr_task *task)
+{
+    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+        gr_pending *p = &task->pending[i];
+        if (p->gradient && !(p->gradient = own_recorded(t, task, p->leaf, p->gradient))) return false;
+    }
+    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+        gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
+        if (!g) continue;
+        gr_disown(t, g);
+        if (leaf->grad) gr_tensor_kill_gradient(t, leaf);
+        leaf->grad = g;
+        leaf->has_grad = true;
+    }
+    return true;
+}
+
+/* Pending gradients become the leaves'. Nothing can fail any more. */
+static void commit(gr_thread *t, gr_task *task)
+{
+    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+        gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
+        if (!g) continue;
+        task->pending[i].gradient = NULL;
+        if (leaf->has_grad) {
+            gr_kernels_of(leaf)->accumulate(leaf->grad, g);
+            leaf->grad->storage->version++;
+            gr_tensor_discard(t, g);
+        } else {
+            if (leaf->grad) gr_tensor_kill_gradient(t, leaf);
+            leaf->grad = g;
+            leaf->has_grad = true;
+        }
+    }
+}
+
+static bool leaf_hooks(gr_thread *t, gr_task *task)
+{
+    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+        gr_pending *p = &task->pending[i];
+        if (p->gradient && p->leaf->flags & GR_HOOKED && !gr_run_hooks(t, p->leaf, 0, &p->gradient)) return false;
+    }
+    return true;
+}
+
+GR_HOT bool gr_backward_at(const gr_backward_args *args)
+{
+    gr_thread *t = gr_self();
+    gr_tensor *loss = args->loss;
+    if (gr_unlikely(t->failed)) return false;
+    if (!gr_usable(loss, args->site, "backward", "loss")) return false;
+    if (gr_unlikely(!loss->requires_grad)) {
+        gr_fail(GR_ERROR_STATE, args->site, "backward", "nothing under loss requires grad; a leaf must: gr_requires_grad_");
+        return false;
+    }
+    if (gr_unlikely(loss->value && loss->thread != t->id)) {
+        gr_fail(GR_ERROR_STATE, args->site, "backward", "loss has history of another thread; must be used there");
+        return false;
+    }
+    gr_task task;
+    task.create_graph = args->create_graph;
+    task.retain_graph = args->retain_graph || args->create_graph;
+    task.accumulates = true;
+    task.site = args->site;
+    task.op = "backward";
+    task.low = loss->value ? loss->oldest : 1;
+    task.high = loss->value ? loss->call->first_value + loss->call->outputs - 1 : 0;
+    if (!gr_task_begin(t, &task)) return false;
+    const bool was_recording = t->recording;
+    t->recording = args->create_graph;
+    bool ok = gr_task_seed(t, &task, loss, args->gradient) && gr_task_walk(t, &task, loss->value ? loss->call : NULL);
+    if (gr_unlikely(t->hooks != NULL)) ok = ok && leaf_hooks(t, &task);
+    if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), true);
+    t->recording = was_recording;
+    gr_task_end(t, &task);
+    return ok;
+}

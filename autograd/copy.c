@@ -1,0 +1,191 @@
+/* copy.c - clone, contiguous, detach, to; and the changes in place that write without reading: fill_, zero_, copy_. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+static bool hand_dy(gr_call *c)
+{
+    return gr_grad_add(c, 0, gr_call_gradient(c, 0));
+}
+
+/* ---- clone, to: y = x, dx = dy ---- */
+
+static bool clone_shape(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    const gr_tensor *x = c->slot[0].tensor;
+    y->dtype = x->dtype;
+    gr_copy_sizes(y, x);
+    return true;
+}
+
+static bool copy_forward(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    gr_kernels_of(y)->copy(y, c->slot[0].tensor);
+    return true;
+}
+
+static const gr_op clone_op = {.name = "clone", .shape = clone_shape, .forward = copy_forward, .backward = hand_dy};
+static const gr_op contiguous_op = {.name = "contiguous", .shape = clone_shape, .forward = copy_forward,
+                                    .backward = hand_dy};
+
+gr_tensor *gr_clone_at(gr_tensor *x, gr_site site)
+{
+    return gr_run1(&clone_op, x, site);
+}
+
+gr_tensor *gr_contiguous_at(gr_tensor *x, gr_site site)
+{
+    if (!gr_usable(x, site, "contiguous", "x")) return NULL;
+    return x->contiguous ? x : gr_run1(&contiguous_op, x, site);
+}
+
+static bool to_shape(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    const gr_dtype *dtype = gr_attributes(c);
+    y->dtype = (uint8_t)*dtype;
+    gr_copy_sizes(y, c->slot[0].tensor);
+    return true;
+}
+
+static bool to_backward(gr_call *c)
+{
+    const gr_to_args back = {.x = gr_call_gradient(c, 0), .site = gr_site_of(c),
+                             .dtype = (gr_dtype)c->slot[0].tensor->dtype, .device = {-1, 0}};
+    gr_tensor *dx = gr_to_at(&back);
+    return dx && gr_grad_add(c, 0, dx);
+}
+
+static const gr_op to_op = {.name = "to", .shape = to_shape, .forward = copy_forward, .backward = to_backward,
+                            .attribute_bytes = sizeof(gr_dtype)};
+
+gr_tensor *gr_to_at(const gr_to_args *args)
+{
+    gr_tensor *x = args->x;
+    if (!gr_usable(x, args->site, "to", "x")) return NULL;
+    const gr_dtype dtype = args->dtype == GR_DTYPE_DEFAULT ? (gr_dtype)x->dtype : args->dtype;
+    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "to", "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
+                       dtype == GR_BFLOAT16 ? "bfloat16" : "unknown");
+    if (args->device.kind > 0)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "to", "device is cuda:%d; must be cpu: no other device is present",
+                       args->device.index);
+    if (dtype == (gr_dtype)x->dtype) return x;
+    gr_call *c = gr_call_begin(&to_op, 1, args->site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    memcpy(gr_attributes(c), &dtype, sizeof dtype);
+    return gr_call_run(c);
+}
+
+/* ---- detach: a view without history ---- */
+
+static bool detach_shape(gr_call *c)
+{
+    const gr_tensor *x = c->slot[0].tensor;
+    gr_tensor *y = gr_call_view(c);
+    y->dim = x->dim;
+    y->numel = x->numel;
+    y->contiguous = x->contiguous;
+    memcpy(y->axis, x->axis, sizeof y->axis);
+    return true;
+}
+
+static bool nothing(gr_call *c)
+{
+    (void)c;
+    return true;
+}
+
+static const gr_op detach_op = {.name = "detach", .shape = detach_shape, .forward = nothing};
+
+gr_tensor *gr_detach_at(gr_tensor *x, gr_site site)
+{
+    return gr_run1(&detach_op, x, site);
+}
+
+/* ---- in place: the old value gets a gradient of zeros, copy_'s source gets dy ---- */
+
+static bool same_as_input(gr_call *c)
+{
+    (void)c; /* output 0 is described as input 0 already */
+    return true;
+}
+
+static bool hand_zeros(gr_call *c)
+{
+    const gr_tensor *x = c->slot[0].tensor;
+    if (!gr_call_needs(c, 0)) return true;
+    const gr_make_args zeros = {.shape = gr_sizes_of(x), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype, .device = {-1, 0}};
+    return gr_grad_add(c, 0, gr_zeros_at(&zeros));
+}
+
+static bool fill_forward(gr_call *c)
+{
+    gr_tensor *x = gr_out(c, 0)->tensor;
+    gr_kernels_of(x)->fill(x, gr_slot_value(c, 1));
+    return true;
+}
+
+static const gr_op fill_op = {.name = "fill_", .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros,
+                              .in_place = true};
+static const gr_op zero_op = {.name = "zero_", .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros,
+                              .in_place = true};
+
+static gr_tensor *fill_run(const gr_op *op, gr_tensor *x, gr_value value, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 2, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    c->slot[1] = (gr_slot){.integer = value.integer, .version = value.kind};
+    c->numbers = 2;
+    return gr_call_run(c);
+}
+
+gr_tensor *gr_fill__at(gr_tensor *x, gr_value value, gr_site site)
+{
+    if (value.kind == GR_VALUE_TENSOR)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "fill_", "value is a tensor; must be a number: gr_copy_");
+    return fill_run(&fill_op, x, value, site);
+}
+
+gr_tensor *gr_zero__at(gr_tensor *x, gr_site site)
+{
+    return fill_run(&zero_op, x, gr_value_integer(0), site);
+}
+
+static bool source_shape(gr_call *c)
+{
+    const gr_tensor *x = c->slot[0].tensor, *source = c->slot[1].tensor;
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    const int added = x->dim - source->dim;
+    bool fits = added >= 0;
+    for (int d = 0; fits && d < source->dim; d++)
+        fits = source->axis[d].size == x->axis[d + added].size || source->axis[d].size == 1;
+    return fits || gr_call_fail(c, "source is %s, x is %s; must broadcast to x", gr_shape_text(source, have),
+                                gr_shape_text(x, want));
+}
+
+static bool source_forward(gr_call *c)
+{
+    gr_tensor *x = gr_out(c, 0)->tensor;
+    gr_kernels_of(x)->copy(x, c->slot[1].tensor);
+    return true;
+}
+
+static bool source_backward(gr_call *c)
+{
+    return hand_zeros(c) && (!gr_call_needs(c, 1) || gr_grad_add(c, 1, gr_call_gradient(c, 0)));
+}
+
+static const char *const copy_names[] = {"x", "source"};
+static const gr_op copy_op = {.name = "copy_", .shape = source_shape, .forward = source_forward,
+                              .backward = source_backward, .in_place = true, .input_names = copy_names};
+
+gr_tensor *gr_copy__at(gr_tensor *x, gr_tensor *source, gr_site site)
+{
+    return gr_run2(&copy_op, x, source, site);
+}

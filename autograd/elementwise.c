@@ -1,0 +1,211 @@
+/* elementwise.c - the rows of elementwise.def as public functions: dtypes, broadcasting, forward and fused backward. */
+#include "autograd/elementwise.h"
+
+#include <string.h>
+
+#include "autograd/autograd.h"
+
+/* ---- dtype and shape of the result ---- */
+
+static bool number_dtype(gr_call *c, int i, int *dtype)
+{
+    const gr_value_kind kind = (gr_value_kind)c->slot[i].version;
+    if (kind == GR_VALUE_REAL && !gr_is_float(*dtype)) *dtype = gr_default_dtype();
+    if (kind == GR_VALUE_INTEGER && *dtype == GR_BOOL) *dtype = GR_INT64;
+    if (c->op->code == GR_E_pow && i == 1 && !gr_is_float(*dtype) && c->slot[i].integer < 0)
+        return gr_call_fail(c, "b is %lld, a is %s; must be 0 or more for integers", (long long)c->slot[i].integer,
+                            gr_dtype_name[*dtype]);
+    return true;
+}
+
+/* The dtype to compute in, by the row's TYPES: PyTorch's promotion between a tensor and a number. */
+static bool compute_dtype(gr_call *c, const gr_tensor *first)
+{
+    const gr_row *row = &gr_rows[c->op->code];
+    int dtype = first->dtype;
+    if (gr_unlikely(c->numbers))
+        for (int i = 0; i < c->inputs; i++)
+            if (gr_is_number(c, i) && !number_dtype(c, i, &dtype)) return false;
+    if (!gr_is_float(dtype)) {
+        if (row->types == GR_TYPES_FLOAT) dtype = gr_default_dtype();
+        if (row->types == GR_TYPES_SAME_NOBOOL && dtype == GR_BOOL)
+            return gr_call_fail(c, "%s is bool; must be a number: gr_to(..., .dtype = GR_INT64)",
+                                gr_input_name(c->op, c->inputs, 0));
+    }
+    c->dtype = (uint8_t)dtype;
+    return true;
+}
+
+static bool broadcast_refused(gr_call *c, const gr_tensor *p, const gr_tensor *q, int i, int j, int d)
+{
+    char have[GR_SHAPE_TEXT], other[GR_SHAPE_TEXT];
+    const int dim = p->dim > q->dim ? p->dim : q->dim;
+    return gr_call_fail(c, "%s is %s, %s is %s; dimension %d is %lld and %lld, must be equal or one of them 1",
+                        gr_input_name(c->op, c->inputs, i), gr_shape_text(p, have), gr_input_name(c->op, c->inputs, j),
+                        gr_shape_text(q, other), d, (long long)p->axis[d - (dim - p->dim)].size,
+                        (long long)q->axis[d - (dim - q->dim)].size);
+}
+
+/* y's sizes, broadcast with those of input i; `with` names the input that y's came from. */
+static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
+{
+    const gr_tensor *x = c->slot[i].tensor;
+    const int dim = x->dim > y->dim ? x->dim : y->dim;
+    int64_t size[GR_MAX_DIMS];
+    for (int d = 0; d < dim; d++) {
+        const int dx = d - (dim - x->dim), dy = d - (dim - y->dim);
+        const int64_t sx = dx < 0 ? 1 : x->axis[dx].size, sy = dy < 0 ? 1 : y->axis[dy].size;
+        if (sx != sy && sx != 1 && sy != 1) return broadcast_refused(c, c->slot[with].tensor, x, with, i, d);
+        size[d] = sx == 1 ? sy : sx;
+    }
+    if (gr_set_sizes(y, dim, size)) return true;
+    return gr_call_fail(c, "the broadcast result is too large; must have fewer than 2^63 bytes");
+}
+
+GR_HOT bool gr_row_shape(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    int first = 0;
+    while (first < c->inputs && gr_is_number(c, first)) first++;
+    if (gr_unlikely(first == c->inputs)) return gr_call_fail(c, "all operands are numbers; one must be a tensor");
+    const gr_tensor *x = c->slot[first].tensor;
+    if (!compute_dtype(c, x)) return false;
+    y->dtype = gr_rows[c->op->code].gives_bool ? GR_BOOL : c->dtype;
+    y->device = x->device;
+    gr_copy_sizes(y, x);
+    for (int i = first + 1; i < c->inputs; i++) {
+        if (gr_is_number(c, i)) continue;
+        const gr_tensor *other = c->slot[i].tensor;
+        if (gr_unlikely(other->key != x->key) && !gr_call_same_key(c, first, i)) return false;
+        if (!gr_same_sizes(y, other) && !broadcast(c, y, i, first)) return false;
+    }
+    return true;
+}
+
+/* ---- forward, fused backward ---- */
+
+static inline void operands_of(gr_call *c, gr_operands *o)
+{
+    for (int i = 0; i < c->inputs; i++) o->in[i] = gr_slot_value(c, i);
+    o->param = gr_attributes(c);
+    o->dtype = (gr_dtype)c->dtype;
+}
+
+GR_HOT bool gr_row_forward(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    gr_operands o;
+    operands_of(c, &o);
+    gr_devices[y->device]->kernels[c->dtype]->elementwise(c->op->code, y, &o);
+    return true;
+}
+
+/* What the row hands back to a broadcast operand: made in dy's shape, summed by gr_grad_add. */
+static bool backward_broadcast(gr_call *c, int i, const gr_tensor *dy, const gr_operands *o, const gr_tensor *y)
+{
+    gr_thread *t = gr_self();
+    gr_tensor *whole = gr_can_own(t) ? gr_tensor_like(t, dy, (gr_dtype)dy->dtype) : NULL;
+    if (!whole) {
+        gr_fail_memory(gr_site_of(c), c->op->name, "a gradient before it is summed", (size_t)dy->numel);
+        return false;
+    }
+    gr_own(t, whole);
+    gr_kernels_of(dy)->elementwise_back(c->op->code, i, whole, false, dy, o, y);
+    return gr_grad_add(c, i, whole);
+}
+
+GR_HOT bool gr_row_backward(gr_call *c)
+{
+    const gr_row *row = &gr_rows[c->op->code];
+    gr_tensor *dy = gr_call_gradient(c, 0);
+    const gr_tensor *y = c->reads_outputs ? gr_out(c, 0)->tensor : NULL;
+    gr_operands o;
+    operands_of(c, &o);
+    for (int i = 0; i < c->inputs; i++) {
+        if (!c->slot[i].value || !gr_call_needs(c, i)) continue;
+        bool ok, add;
+        if (gr_is_recording_backward())
+            ok = gr_grad_add(c, i, gr_row_rule(c, i, dy));
+        else if (gr_same_sizes(c->slot[i].tensor, dy)) {
+            gr_tensor *dx = gr_grad_into(c, i, &add);
+            if ((ok = dx != NULL)) gr_kernels_of(dy)->elementwise_back(c->op->code, i, dx, add, dy, &o, y);
+        } else
+            ok = row->passes >> i & 1 ? gr_grad_add(c, i, dy) : backward_broadcast(c, i, dy, &o, y);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* ---- the public functions ---- */
+
+static inline void put(gr_call *c, int i, gr_value v)
+{
+    c->slot[i].integer = v.integer;
+    if (gr_likely(v.kind == GR_VALUE_TENSOR)) return;
+    c->slot[i].version = v.kind;
+    c->numbers |= (uint8_t)(1 << i);
+}
+
+static gr_tensor *run2(const gr_op *op, gr_value a, gr_value b, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 2, site);
+    if (!c) return NULL;
+    put(c, 0, a);
+    put(c, 1, b);
+    return gr_call_run(c);
+}
+
+static gr_tensor *run3(const gr_op *op, gr_value a, gr_value b, gr_value third, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 3, site);
+    if (!c) return NULL;
+    put(c, 0, a);
+    put(c, 1, b);
+    put(c, 2, third);
+    return gr_call_run(c);
+}
+
+static gr_tensor *run_with(const gr_op *op, gr_tensor *x, const double *param, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    memcpy(gr_attributes(c), param, op->attribute_bytes);
+    return gr_call_run(c);
+}
+
+/* A row without parameters takes (x, site), one with parameters its options: chosen by the first word of PARAMS. */
+#define TAKES_NONE TAKES_PLAIN
+#define TAKES_P1(n, d) TAKES_OPTIONS
+#define TAKES_P2(n, d, m, e) TAKES_OPTIONS
+#define TAKES_PLAIN(name) gr_tensor *x, gr_site site
+#define TAKES_OPTIONS(name) const gr_##name##_args *args
+#define RUNS_NONE(op) return gr_run1(op, x, site);
+#define RUNS_P1(n, d) RUNS_ONE(n) RUNS_IT
+#define RUNS_P2(n, d, m, e) RUNS_TWO(n, m) RUNS_IT
+#define RUNS_ONE(n) const double param[] = {args->n};
+#define RUNS_TWO(n, m) const double param[] = {args->n, args->m};
+#define RUNS_IT(op) return run_with(op, args->x, param, args->site);
+
+#define UNARY(name, params, ...) \
+    gr_tensor *gr_##name##_at(TAKES_##params(name)) { RUNS_##params(&gr_row_op[GR_E_##name]) } \
+    gr_tensor *gr_##name##__at(TAKES_##params(name)) { RUNS_##params(&gr_row_op_in_place[GR_E_##name]) }
+#define PREDICATE(name, params, ...) \
+    gr_tensor *gr_##name##_at(TAKES_##params(name)) { RUNS_##params(&gr_row_op[GR_E_##name]) }
+#define BINARY(name, ...) \
+    COMPARE(name, ) \
+    gr_tensor *gr_##name##__at(gr_tensor *a, gr_value b, gr_site site) \
+    { \
+        return run2(&gr_row_op_in_place[GR_E_##name], gr_value_tensor(a), b, site); \
+    }
+#define COMPARE(name, ...) \
+    gr_tensor *gr_##name##_at(gr_value a, gr_value b, gr_site site) \
+    { \
+        return run2(&gr_row_op[GR_E_##name], a, b, site); \
+    }
+#define TERNARY(name, ...) \
+    gr_tensor *gr_##name##_at(gr_value a, gr_value b, gr_value c, gr_site site) \
+    { \
+        return run3(&gr_row_op[GR_E_##name], a, b, c, site); \
+    }
+#include "core/elementwise.def"

@@ -1,0 +1,198 @@
+/* gradcheck.c - gradients against four-point finite differences in float64. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+typedef struct {
+    const gr_gradcheck_args *args;
+    const char *op;
+    gr_tensor *upstream; /* random, so that transpositions show */
+} check;
+
+/* A deterministic number in [0.5, 2] with a random sign. */
+static double random_weight(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    const double u = (double)(*state >> 33) / 0x1p31;
+    return (*state >> 32 & 1 ? 1 : -1) * (0.5 + 1.5 * u);
+}
+
+static gr_tensor *weights_like(const gr_tensor *y, uint64_t seed, gr_site site)
+{
+    const gr_make_args made = {.shape = gr_sizes_of(y), .site = site, .dtype = GR_FLOAT64, .device = {-1, 0}};
+    gr_tensor *w = gr_empty_at(&made);
+    for (int64_t i = 0; w && i < w->numel; i++) ((double *)(void *)w->data)[i] = random_weight(&seed);
+    return w;
+}
+
+/* sum(f(inputs) * upstream), as a number */
+static double value_of(const check *k)
+{
+    const gr_gradcheck_args *a = k->args;
+    const gr_scope scope = gr_no_grad_begin_at(a->site);
+    gr_tensor *y = a->f(&a->inputs, a->data);
+    double sum = (double)NAN;
+    if (y) {
+        gr_tensor *product = gr_mul_at(gr_value_tensor(y), gr_value_tensor(k->upstream), a->site);
+        gr_reduce_args all = {.x = product, .site = a->site, .dim = GR_ALL, .dtype = GR_DTYPE_DEFAULT};
+        sum = product ? gr_item_at(gr_sum_at(&all), a->site) : (double)NAN;
+    }
+    gr_scope_end_at(scope, a->site);
+    return sum;
+}
+
+/* (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h, the element changed through its storage */
+static double difference(const check *k, double *element)
+{
+    const double h = k->args->h, x = *element;
+    double f[4];
+    const double at[4] = {x + h, x - h, x + 2 * h, x - 2 * h};
+    for (int i = 0; i < 4; i++) {
+        *element = at[i];
+        f[i] = value_of(k);
+    }
+    *element = x;
+    return (8 * (f[0] - f[1]) - (f[2] - f[3])) / (12 * h);
+}
+
+static double *element_of(const gr_tensor *x, int64_t i)
+{
+    int64_t offset = 0;
+    for (int d = x->dim; d-- > 0; i /= x->axis[d].size) offset += i % x->axis[d].size * x->axis[d].stride;
+    return (double *)(void *)x->data + offset;
+}
+
+/* The largest difference over one input; NAN after an error. Elements that share memory are perturbed together, so an
+ * expanded input is compared with the sum of its gradients: such inputs are refused before. */
+static double compare(const check *k, const gr_tensor *x, const gr_tensor *gradient)
+{
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < x->numel; i++) {
+        const double numeric = difference(k, element_of(x, i));
+        const double analytic = gradient == gr_absent ? 0 : *element_of(gradient, i);
+        const double error = fabs(numeric - analytic);
+        worst = error > worst || isnan(error) ? error : worst;
+        largest = fabs(analytic) > largest ? fabs(analytic) : largest;
+        if (isnan(worst)) return worst;
+    }
+    return worst / (1 + largest);
+}
+
+static bool check_arguments(const gr_gradcheck_args *a, const char *op)
+{
+    int wanted = 0;
+    if (!a->f) return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "f is NULL; must be a function") != NULL;
+    for (int64_t i = 0; i < a->inputs.count; i++) {
+        const gr_tensor *x = a->inputs.item[i];
+        if (!gr_usable(x, a->site, op, "an input")) return false;
+        if (!x->requires_grad) continue;
+        wanted++;
+        bool repeats = false;
+        for (int d = 0; d < x->dim; d++) repeats |= x->axis[d].size > 1 && x->axis[d].stride == 0;
+        if (x->dtype != GR_FLOAT64 || repeats)
+            return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "inputs[%lld] is %s%s; must be float64 and own each element",
+                           (long long)i, gr_dtype_name[x->dtype], repeats ? " with stride 0" : "") != NULL;
+    }
+    if (!wanted) return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "no input requires grad; one must") != NULL;
+    return true;
+}
+
+static bool run_check(const gr_gradcheck_args *a, const char *op)
+{
+    check k = {a, op, NULL};
+    if (!check_arguments(a, op)) return false;
+    const gr_scope recording = gr_enable_grad_begin_at(a->site);
+    gr_tensor *y = a->f(&a->inputs, a->data);
+    bool ok = y != NULL;
+    double worst = 0;
+    if (ok && (!y->requires_grad || y->dtype != GR_FLOAT64)) {
+        gr_fail(GR_ERROR_STATE, a->site, op, "the result of f is %s and %s grad; must be float64 and require it",
+                gr_dtype_name[y->dtype], y->requires_grad ? "requires" : "does not require");
+        ok = false;
+    }
+    gr_tensors wanted = {0, ok ? gr_scope_memory(gr_self(), (size_t)a->inputs.count * sizeof(gr_tensor *)) : NULL};
+    for (int64_t i = 0; wanted.item && i < a->inputs.count; i++)
+        if (a->inputs.item[i]->requires_grad) wanted.item[wanted.count++] = a->inputs.item[i];
+    ok = ok && wanted.item && (k.upstream = weights_like(y, 0x9e3779b97f4a7c15u, a->site));
+    if (ok) {
+        gr_tensors outputs = {1, &y}, gradients = {1, &k.upstream};
+        const gr_autograd_grads_args grads = {.outputs = outputs, .inputs = wanted, .site = a->site,
+                                              .gradients = gradients, .allow_unused = true};
+        gr_tensors analytic = gr_autograd_grads_at(&grads);
+        ok = analytic.count == wanted.count;
+        for (int64_t i = 0; ok && i < wanted.count; i++) {
+            const double error = compare(&k, wanted.item[i], analytic.item[i]);
+            worst = !(error <= worst) ? error : worst;
+            ok = !gr_self()->failed && !isnan(error);
+        }
+    }
+    gr_scope_end_at(recording, a->site);
+    if (a->error) *a->error = worst;
+    if (ok && worst <= a->tolerance) return true;
+    gr_fail(GR_ERROR_STATE, a->site, op, "the gradient differs from finite differences by %.3g; must be at most %.3g", worst,
+            a->tolerance);
+    return false;
+}
+
+bool gr_gradcheck_at(const gr_gradcheck_args *args)
+{
+    return run_check(args, "gradcheck");
+}
+
+/* (x, v) -> J(x)' v: the gradients of f for the upstream v, joined into one sum with random weights. */
+typedef struct {
+    const gr_gradcheck_args *args;
+    gr_tensor *sample; /* f's result, for its shape */
+} second;
+
+static gr_tensor *first_gradients(const gr_tensors *in, void *data)
+{
+    const second *s = data;
+    const gr_gradcheck_args *a = s->args;
+    gr_thread *t = gr_self();
+    const bool was_recording = t->recording;
+    const gr_tensors x = {in->count - 1, in->item};
+    t->recording = true;
+    gr_tensor *y = a->f(&x, a->data), *v = in->item[in->count - 1], *total = NULL;
+    gr_tensors wanted = {0, gr_scope_memory(t, (size_t)in->count * sizeof(gr_tensor *))};
+    for (int64_t i = 0; wanted.item && i < x.count; i++)
+        if (x.item[i]->requires_grad) wanted.item[wanted.count++] = x.item[i];
+    if (y && wanted.item) {
+        const gr_autograd_grads_args grads = {.outputs = {1, &y}, .inputs = wanted, .site = a->site, .gradients = {1, &v},
+                                              .create_graph = true, .allow_unused = true};
+        const gr_tensors gradient = gr_autograd_grads_at(&grads);
+        for (int64_t i = 0; i < gradient.count; i++) {
+            if (gradient.item[i] == gr_absent) continue;
+            gr_tensor *w = weights_like(gradient.item[i], (uint64_t)i + 77, a->site);
+            gr_tensor *part = w ? gr_mul_at(gr_value_tensor(gradient.item[i]), gr_value_tensor(w), a->site) : NULL;
+            part = part ? gr_sum_at(&(gr_reduce_args){.x = part, .site = a->site, .dim = GR_ALL, .dtype = GR_DTYPE_DEFAULT}) : NULL;
+            total = total && part ? gr_add_at(gr_value_tensor(total), gr_value_tensor(part), a->site) : part;
+        }
+    }
+    t->recording = was_recording;
+    return total;
+}
+
+bool gr_gradgradcheck_at(const gr_gradcheck_args *args)
+{
+    if (!check_arguments(args, "gradgradcheck")) return false;
+    gr_thread *t = gr_self();
+    const gr_scope scope = gr_scope_begin_at(args->site);
+    second s = {args, args->f(&args->inputs, args->data)};
+    gr_tensors in = {args->inputs.count + 1, gr_scope_memory(t, (size_t)(args->inputs.count + 1) * sizeof(gr_tensor *))};
+    bool ok = s.sample && in.item;
+    if (ok) {
+        if (args->inputs.count) memcpy(in.item, args->inputs.item, (size_t)args->inputs.count * sizeof(gr_tensor *));
+        gr_tensor *v = weights_like(s.sample, 4711, args->site);
+        ok = v && (in.item[in.count - 1] = gr_requires_grad__at(v, true, args->site));
+        gr_gradcheck_args again = *args;
+        again.f = first_gradients;
+        again.inputs = in;
+        again.data = &s;
+        ok = ok && run_check(&again, "gradgradcheck");
+    }
+    gr_scope_end_at(scope, args->site);
+    return ok;
+}

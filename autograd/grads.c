@@ -1,0 +1,149 @@
+/* grads.c - gradients as results: gr_autograd_grad and gr_autograd_grads. Only what leads to the inputs is walked. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+static bool list_usable(const gr_autograd_grads_args *a, gr_tensors list, const char *name, bool requires_grad)
+{
+    gr_thread *t = gr_self();
+    if (list.count <= 0 || !list.item) {
+        if (!t->failed) gr_fail(GR_ERROR_ARGUMENT, a->site, "autograd_grad", "%s is empty; must name a tensor", name);
+        return false;
+    }
+    for (int64_t i = 0; i < list.count; i++) {
+        if (!gr_usable(list.item[i], a->site, "autograd_grad", name)) return false;
+        if (requires_grad && !list.item[i]->requires_grad) {
+            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad", "%s[%lld] does not require grad; must", name, (long long)i);
+            return false;
+        }
+        if (list.item[i]->value && list.item[i]->thread != t->id) {
+            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad", "%s[%lld] has history of another thread; must be used there", name,
+                    (long long)i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The call of the highest value among the outputs, and the range of values that they reach. */
+static gr_call *range(const gr_autograd_grads_args *a, gr_task *task)
+{
+    gr_call *last = NULL;
+    task->low = UINT32_MAX;
+    task->high = 0;
+    for (int64_t i = 0; i < a->outputs.count; i++) {
+        const gr_tensor *y = a->outputs.item[i];
+        if (!y->value) continue;
+        if (y->oldest < task->low) task->low = y->oldest;
+        if (!last || y->call->first_value > last->first_value) last = y->call;
+    }
+    if (last) task->high = last->first_value + last->outputs - 1;
+    if (!last) task->low = 1;
+    return last;
+}
+
+/* Marks each value that an input's gradient passes through: 2 for the inputs themselves, 1 for what leads to them. */
+static bool mark_needed(gr_thread *t, gr_task *task, gr_call *last, const gr_tensors *inputs, gr_storage **memory)
+{
+    if (!last) return true;
+    const size_t values = task->high - task->low + 1;
+    *memory = gr_storage_take(t, values * (1 + sizeof(gr_call *)) + 8);
+    if (!*memory) return gr_fail_memory(task->site, task->op, "the walk", values) != NULL;
+    gr_call **call = (gr_call **)(void *)(*memory)->data;
+    uint8_t *needed = (uint8_t *)(call + values);
+    size_t calls = 0;
+    memset(needed, 0, values);
+    for (gr_call *c = last; c && c->first_value >= task->low; c = c->previous) call[calls++] = c;
+    for (int64_t i = 0; i < inputs->count; i++) {
+        const uint32_t value = inputs->item[i]->value;
+        if (value >= task->low && value <= task->high) needed[value - task->low] = 2;
+    }
+    while (calls-- > 0) { /* from the oldest on */
+        const gr_call *c = call[calls];
+        bool leads = false;
+        for (int i = 0; i < c->inputs && !leads; i++) {
+            const gr_slot *slot = &c->slot[i];
+            if (gr_is_number(c, i) || !slot->value) continue;
+            if (slot->value == GR_LEAF)
+                leads = gr_task_wants(task, slot->tensor);
+            else
+                leads = slot->value >= task->low && needed[slot->value - task->low];
+        }
+        for (uint32_t k = 0; leads && k < c->outputs; k++)
+            if (!needed[c->first_value + k - task->low]) needed[c->first_value + k - task->low] = 1;
+    }
+    task->needed = needed;
+    return true;
+}
+
+/* The finished gradients, in the inputs' order; owned by the open scope. */
+static bool collect(gr_thread *t, gr_task *task, const gr_autograd_grads_args *a, gr_tensors *result)
+{
+    for (int64_t i = 0; i < a->inputs.count; i++) {
+        gr_tensor *x = a->inputs.item[i], **place = gr_task_place(task, x), *g = place ? *place : NULL;
+        for (int64_t j = 0; j < i && g; j++) /* asked for twice */
+            if (a->inputs.item[j] == x) g = result->item[j];
+        if (!g && !a->allow_unused) {
+            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad",
+                    "inputs[%lld] was not used for the outputs; must be, or give .allow_unused = true", (long long)i);
+            return false;
+        }
+        if (g && !task->create_graph && g->owned_at == GR_NOT_OWNED) {
+            if (!gr_can_own(t)) return gr_fail_memory(a->site, "autograd_grad", "the owner's list", 8) != NULL;
+            gr_own(t, g);
+        }
+        result->item[i] = g ? g : gr_absent;
+    }
+    for (int64_t i = 0; i < a->inputs.count; i++) { /* they are the scope's now */
+        gr_tensor **place = gr_task_place(task, a->inputs.item[i]);
+        if (place) *place = NULL;
+    }
+    return true;
+}
+
+gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
+{
+    gr_thread *t = gr_self();
+    gr_tensors result = {0, NULL};
+    if (t->failed || !list_usable(a, a->outputs, "outputs", true) || !list_usable(a, a->inputs, "inputs", true)) return result;
+    if (a->gradients.count && a->gradients.count != a->outputs.count) {
+        gr_fail(GR_ERROR_ARGUMENT, a->site, "autograd_grad", "gradients has %lld entries, outputs %lld; must be as many",
+                (long long)a->gradients.count, (long long)a->outputs.count);
+        return result;
+    }
+    result.item = gr_scope_memory(t, (size_t)a->inputs.count * sizeof(gr_tensor *));
+    if (!result.item) {
+        gr_fail_memory(a->site, "autograd_grad", "the list of results", (size_t)a->inputs.count * sizeof(gr_tensor *));
+        return result;
+    }
+    gr_task task = {.create_graph = a->create_graph, .retain_graph = a->retain_graph || a->create_graph,
+                    .site = a->site, .op = "autograd_grad"};
+    gr_call *last = range(a, &task);
+    gr_storage *memory = NULL;
+    if (!gr_task_begin(t, &task)) return result;
+    const bool was_recording = t->recording;
+    t->recording = a->create_graph;
+    bool ok = true;
+    for (int64_t i = 0; ok && i < a->inputs.count; i++)
+        if (!a->inputs.item[i]->value) ok = gr_task_want(t, &task, a->inputs.item[i]);
+    ok = ok && mark_needed(t, &task, last, &a->inputs, &memory);
+    for (int64_t i = 0; ok && i < a->outputs.count; i++)
+        ok = gr_task_seed(t, &task, a->outputs.item[i], a->gradients.count ? a->gradients.item[i] : gr_absent);
+    ok = ok && gr_task_walk(t, &task, last) && collect(t, &task, a, &result);
+    t->recording = was_recording;
+    gr_task_end(t, &task);
+    if (memory) gr_storage_drop(t, memory);
+    if (ok) result.count = a->inputs.count;
+    return result;
+}
+
+gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *a)
+{
+    gr_tensor *y = a->y, *x = a->x, *gradient = a->gradient;
+    const gr_autograd_grads_args list = {
+        .outputs = {1, &y}, .inputs = {1, &x}, .site = a->site, .gradients = {gradient != gr_absent, &gradient},
+        .retain_graph = a->retain_graph, .create_graph = a->create_graph, .allow_unused = a->allow_unused};
+    const gr_tensors result = gr_autograd_grads_at(&list);
+    return result.count ? result.item[0] : NULL;
+}

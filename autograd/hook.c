@@ -1,0 +1,160 @@
+/* hook.c - functions that see a gradient when it is finished, and gradients kept for results. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+/* A hook is bound to a value, or to a leaf. f NULL: retain_grad of `tensor`. */
+typedef struct {
+    uint64_t id;
+    gr_tensor *tensor;
+    uint32_t value; /* 0: the leaf itself */
+    gr_tensor *(*f)(gr_tensor *, void *);
+    void *data;
+    gr_tensor *gradient;
+} hook;
+typedef struct gr_hook_list {
+    hook *item;
+    uint32_t count, capacity;
+} gr_hook_list;
+
+static hook *append(gr_thread *t, gr_tensor *x, gr_site site, const char *op)
+{
+    if (!t->hooks) {
+        if (!(t->hooks = gr_allocate(sizeof *t->hooks))) return gr_fail_memory(site, op, "the hooks", sizeof *t->hooks);
+        memset(t->hooks, 0, sizeof *t->hooks);
+    }
+    gr_hook_list *list = t->hooks;
+    if (!gr_grow(&list->item, &list->capacity, list->count, sizeof *list->item))
+        return gr_fail_memory(site, op, "the hooks", sizeof *list->item);
+    hook *h = &list->item[list->count++];
+    *h = (hook){.id = ++t->serial, .tensor = x, .value = x->value};
+    x->flags |= GR_HOOKED;
+    return h;
+}
+
+static void erase(gr_thread *t, uint32_t i)
+{
+    gr_hook_list *list = t->hooks;
+    gr_tensor *gradient = list->item[i].gradient;
+    if (gradient) gr_tensor_discard(t, gradient);
+    list->count--;
+    memmove(&list->item[i], &list->item[i + 1], (list->count - i) * sizeof *list->item);
+}
+
+static bool may_hook(const gr_thread *t, const gr_tensor *x, gr_site site, const char *op)
+{
+    if (!gr_usable(x, site, op, "t")) return false;
+    if (x->requires_grad && (!x->value || x->thread == t->id)) return true;
+    gr_fail(GR_ERROR_STATE, site, op, "t does not require grad on this thread; must");
+    return false;
+}
+
+gr_hook gr_register_hook_at(gr_tensor *x, gr_tensor *(*f)(gr_tensor *, void *), void *data, gr_site site)
+{
+    gr_thread *t = gr_self();
+    const gr_hook none = {t->id, 0};
+    if (!may_hook(t, x, site, "register_hook")) return none;
+    if (!f) {
+        gr_fail(GR_ERROR_ARGUMENT, site, "register_hook", "f is NULL; must be a function");
+        return none;
+    }
+    hook *h = append(t, x, site, "register_hook");
+    if (!h) return none;
+    h->f = f;
+    h->data = data;
+    return (gr_hook){t->id, h->id};
+}
+
+bool gr_hook_remove_at(gr_hook handle, gr_site site)
+{
+    gr_thread *t = gr_self();
+    for (uint32_t i = 0; t->hooks && handle.thread == t->id && i < t->hooks->count; i++)
+        if (t->hooks->item[i].id == handle.id) {
+            erase(t, i);
+            return true;
+        }
+    gr_fail(GR_ERROR_STATE, site, "hook_remove", "hook is gone: removed, or its tensor's scope has ended; must be registered");
+    return false;
+}
+
+bool gr_retain_grad_at(gr_tensor *x, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (!may_hook(t, x, site, "retain_grad")) return false;
+    return x->value == 0 || gr_retained_gradient(x) || append(t, x, site, "retain_grad") != NULL;
+}
+
+static hook *retained(const gr_tensor *x)
+{
+    const gr_thread *t = gr_self();
+    for (uint32_t i = 0; t->hooks && i < t->hooks->count; i++) {
+        hook *h = &t->hooks->item[i];
+        if (!h->f && h->tensor == x && h->value == x->value) return h;
+    }
+    return NULL;
+}
+
+gr_tensor *gr_retained_gradient(const gr_tensor *x)
+{
+    const hook *h = x->flags & GR_HOOKED ? retained(x) : NULL;
+    return h ? h->gradient : NULL;
+}
+
+/* The user's function may register or remove hooks, so each round looks for the next id. */
+static hook *next_hook(gr_thread *t, const gr_tensor *leaf, uint32_t value, uint64_t after, bool retains)
+{
+    for (uint32_t i = 0; i < t->hooks->count; i++) {
+        hook *h = &t->hooks->item[i];
+        if (h->id > after && !h->f == retains && (leaf ? h->tensor == leaf && !h->value : h->value == value)) return h;
+    }
+    return NULL;
+}
+
+static bool replace(gr_thread *t, gr_tensor **gradient, gr_tensor *by)
+{
+    const struct gr_task *task = t->task;
+    gr_tensor *g = *gradient;
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    if (!by || by->state != GR_LIVE || by->key != g->key || !gr_same_sizes(by, g)) {
+        if (!by)
+            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned NULL; must return a gradient");
+        else
+            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned %s, the gradient is %s; must be alike",
+                    gr_shape_text(by, have), gr_shape_text(g, want));
+        return false;
+    }
+    if (task->create_graph) *gradient = by;
+    else if (by != g) gr_kernels_of(g)->copy(g, by);
+    return true;
+}
+
+bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gradient)
+{
+    uint64_t done = 0;
+    for (hook *h; (h = next_hook(t, leaf, value, done, false));) {
+        done = h->id;
+        if (!replace(t, gradient, h->f(*gradient, h->data))) return false;
+    }
+    for (hook *h = next_hook(t, leaf, value, 0, true); h; h = next_hook(t, leaf, value, h->id, true)) {
+        if (!h->gradient && !(h->gradient = gr_tensor_like(t, *gradient, (gr_dtype)(*gradient)->dtype))) {
+            gr_fail_memory(t->task->site, t->task->op, "the retained gradient", 0);
+            return false;
+        }
+        gr_kernels_of(*gradient)->copy(h->gradient, *gradient);
+    }
+    return true;
+}
+
+void gr_hooks_forget_values(gr_thread *t, uint32_t from)
+{
+    for (uint32_t i = t->hooks ? t->hooks->count : 0; i-- > 0;)
+        if (from == 0 || t->hooks->item[i].value >= from) erase(t, i);
+    if (from == 0 && t->hooks) gr_deallocate(t->hooks->item);
+}
+
+void gr_hooks_forget_tensor(gr_thread *t, const gr_tensor *x)
+{
+    for (uint32_t i = t->hooks ? t->hooks->count : 0; i-- > 0;)
+        if (t->hooks->item[i].tensor == x && (t->hooks->item[i].value == 0 || !t->hooks->item[i].f)) erase(t, i);
+}

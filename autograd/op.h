@@ -1,0 +1,70 @@
+/* op.h - operations: what gr_apply runs, records and walks back. The library's own ops and users' are the same. */
+#ifndef GR_OP_H
+#define GR_OP_H
+#include "core/base.h"
+
+GR_BEGIN_C
+
+typedef struct gr_call gr_call;
+
+enum { GR_MAX_OUTPUTS = 8 };
+
+/* A device-neutral description of an operation. All members may be zero but name, shape and forward.
+ *
+ *   shape     checks the inputs and describes each output by gr_call_output_shape; nothing is allocated yet.
+ *   forward   fills the outputs. It may call gr_ functions: they are not recorded.
+ *   backward  hands each input its gradient by gr_grad_add, given gr_call_gradient of the outputs. Written with gr_
+ *             functions it can be recorded, so that gradients have gradients. Without it the op has no gradient.
+ *
+ * Each returns false after reporting an error by gr_call_fail. Only the inputs and outputs named in `reads_*` (bit i) may
+ * have their elements read by backward: these are checked to be unchanged. Shapes may always be read. */
+typedef struct gr_op {
+    const char *name; /* of the public call, without gr_ */
+    bool (*shape)(gr_call *call);
+    bool (*forward)(gr_call *call);
+    bool (*backward)(gr_call *call);
+    size_t attribute_bytes;     /* plain bytes copied onto the tape: numbers, nothing that can die */
+    uint8_t outputs;            /* 1 to GR_MAX_OUTPUTS; 0 means 1 */
+    uint8_t reads_outputs;
+    uint8_t no_gradient;        /* outputs that carry none (indices, masks) */
+    uint32_t reads_inputs;
+    const uint32_t *reads_each; /* instead of the two: what it reads for input i's gradient; bit 31: output 0 */
+    uint32_t optional_inputs;   /* inputs that may be GR_ABSENT */
+    bool in_place;              /* output 0 is input 0 changed */
+    int code;                   /* the op's own number */
+    const char *const *input_names; /* for error texts; NULL: x, or a, b, c, d */
+} gr_op;
+
+/* Runs op on n inputs: the only door. attributes: op->attribute_bytes bytes, copied. outputs: room for op->outputs
+ * tensors, or NULL. Returns output 0, or NULL after an error, and then nothing has changed. */
+GR_API gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes,
+                              gr_tensor **outputs, gr_site site);
+
+/* ---- for the functions of an op ---- */
+
+GR_API int gr_call_inputs(const gr_call *call);
+GR_API gr_tensor *gr_call_input(const gr_call *call, int i); /* NULL: absent */
+GR_API gr_tensor *gr_call_output(const gr_call *call, int i);
+GR_API const void *gr_call_attributes(const gr_call *call);
+GR_API gr_site gr_call_site(const gr_call *call);
+/* In shape: output i is new, of this shape and dtype. */
+GR_API bool gr_call_output_shape(gr_call *call, int i, gr_shape shape, gr_dtype dtype);
+/* Reports "file:line: op: text" with the site of the call; returns false. */
+GR_API bool gr_call_fail(const gr_call *call, const char *text, ...) __attribute__((format(printf, 2, 3)));
+
+/* In backward: whether input i wants a gradient. */
+GR_API bool gr_call_needs(const gr_call *call, int i);
+/* In backward: the gradient of output i; zeros when the output was not used. NULL without memory. */
+GR_API gr_tensor *gr_call_gradient(gr_call *call, int i);
+/* In backward: whether output i was not used, so that its gradient is zero and need not be computed with. */
+GR_API bool gr_call_gradient_is_zero(const gr_call *call, int i);
+/* In backward: adds g to input i's gradient. g may have any shape that the input broadcasts to: it is summed. The input's
+ * gradient never shares g's memory, unless g was made by this backward and is not used again. */
+GR_API bool gr_grad_add(gr_call *call, int i, gr_tensor *g);
+
+GR_END_C
+
+#ifndef __cplusplus
+#define gr_apply(op, inputs, n, attributes, outputs) gr_apply_at(op, inputs, n, attributes, outputs, GR_HERE)
+#endif
+#endif

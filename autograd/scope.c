@@ -1,0 +1,296 @@
+/* scope.c - who owns results, and whether calls are recorded. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "autograd/tape.h"
+#include "core/parallel.h"
+
+/* Gradients of leaves that have history: it is cut when their scope ends. */
+typedef struct gr_history_list {
+    uint32_t count, capacity;
+    gr_tensor **gradient;
+} gr_history_list;
+
+bool gr_note_history(gr_thread *t, gr_tensor *gradient)
+{
+    if (!t->histories) {
+        if (!(t->histories = gr_allocate(sizeof *t->histories))) return false;
+        memset(t->histories, 0, sizeof *t->histories);
+    }
+    gr_history_list *list = t->histories;
+    if (!gr_grow(&list->gradient, &list->capacity, list->count, sizeof *list->gradient)) return false;
+    list->gradient[list->count++] = gradient;
+    return true;
+}
+
+static void cut_histories(gr_thread *t, uint32_t from)
+{
+    gr_history_list *list = t->histories;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; list && i < list->count; i++) {
+        gr_tensor *g = list->gradient[i];
+        if (g->state == GR_LIVE && g->value && g->value < from)
+            list->gradient[kept++] = g;
+        else if (g->state == GR_LIVE) {
+            g->value = 0;
+            g->grad = NULL;
+            g->requires_grad = false;
+        }
+    }
+    if (list) list->count = kept;
+}
+
+/* ---- ownership ---- */
+
+static void forget_gradient(gr_thread *t, gr_tensor *g)
+{
+    gr_history_list *list = t->histories;
+    for (uint32_t i = 0; list && i < list->count; i++)
+        if (list->gradient[i] == g) list->gradient[i--] = list->gradient[--list->count];
+}
+
+void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf)
+{
+    gr_tensor *g = leaf->grad;
+    leaf->grad = NULL;
+    if (gr_unlikely(g->value != 0)) {
+        forget_gradient(t, g);
+        g->value = 0;
+        g->grad = NULL;
+    }
+    gr_tensor_discard(t, g);
+}
+
+/* Data and gradient end; the header waits for its scope. */
+void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
+    if (x->value == 0 && x->grad) gr_tensor_kill_gradient(t, x);
+    gr_storage_drop(t, x->storage);
+    x->state = GR_DEAD;
+    x->died_file = site.file;
+    x->died_line = site.line;
+}
+
+GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
+{
+    while (t->owned_count > keep) {
+        const uintptr_t entry = t->owned[--t->owned_count];
+        if (gr_likely((entry & 3) == GR_OWNS_TENSOR)) {
+            gr_tensor *x = (gr_tensor *)entry;
+            if (gr_likely(x->state == GR_LIVE)) gr_tensor_kill(t, x, site);
+            gr_header_drop(t, x);
+        } else if ((entry & 3) == GR_OWNS_OBJECT) {
+            gr_object *object = (gr_object *)(entry & ~(uintptr_t)3);
+            object->destroy(object);
+        } else if ((entry & 3) == GR_OWNS_STORAGE)
+            gr_storage_drop(t, (gr_storage *)(entry & ~(uintptr_t)3));
+    }
+}
+
+/* ---- scopes ---- */
+
+static gr_scope scope_open(bool recording, gr_site site, const char *op)
+{
+    gr_thread *t = gr_self();
+    if (gr_unlikely(t->depth + 1 >= t->scope_capacity) &&
+        !gr_grow(&t->scope, &t->scope_capacity, t->depth + 1, sizeof *t->scope)) {
+        gr_fail_memory(site, op, "the scope", sizeof *t->scope);
+        return (gr_scope){t->id, 0, 0};
+    }
+    if (gr_unlikely(t->depth == 1000) && !t->warned_depth) {
+        t->warned_depth = true;
+        fprintf(stderr, "%s:%d: %s: warning: 1000 scopes are open; each must be ended\n", site.file, site.line, op);
+    }
+    gr_scope_state *s = &t->scope[++t->depth];
+    s->serial = ++t->serial;
+    s->owned = t->owned_count;
+    s->was_recording = t->recording;
+    s->tape = t->tape;
+    t->recording = recording;
+    return (gr_scope){t->id, t->depth, s->serial};
+}
+
+gr_scope gr_scope_begin_at(gr_site site)
+{
+    return scope_open(gr_self()->recording, site, "scope_begin");
+}
+
+gr_scope gr_no_grad_begin_at(gr_site site)
+{
+    return scope_open(false, site, "no_grad_begin");
+}
+
+gr_scope gr_enable_grad_begin_at(gr_site site)
+{
+    return scope_open(true, site, "enable_grad_begin");
+}
+
+bool gr_grad_enabled(void)
+{
+    return gr_self()->recording;
+}
+
+GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (gr_unlikely(scope.thread != t->id || scope.depth == 0 || scope.depth > t->depth ||
+                    t->scope[scope.depth].serial != scope.serial)) {
+        gr_fail(GR_ERROR_STATE, site, "scope_end", "scope %s; must be open, on the thread that opened it",
+                scope.thread != t->id ? "is of another thread" : "has ended already");
+        return false;
+    }
+    if (gr_unlikely(t->task && scope.depth <= t->task->depth)) {
+        gr_fail(GR_ERROR_STATE, site, "scope_end", "scope is the one that backward runs in; must stay open in a hook");
+        return false;
+    }
+    const gr_scope_state *s = &t->scope[scope.depth];
+    gr_owned_release(t, s->owned, site);
+    if (t->tape.values != s->tape.values) {
+        if (gr_unlikely(t->hooks != NULL)) gr_hooks_forget_values(t, s->tape.values + 1);
+        if (gr_unlikely(t->histories != NULL)) cut_histories(t, s->tape.values + 1);
+    }
+    t->tape = s->tape;
+    t->recording = s->was_recording;
+    t->depth = scope.depth - 1;
+    return true;
+}
+
+void gr_scope_end_quietly(const gr_scope *scope)
+{
+    gr_scope_end_at(*scope, (gr_site){"GR_SCOPED", 0});
+}
+
+/* ---- keep, free ---- */
+
+/* The entry moves to the enclosing scope: it changes places with the first one of its own scope, which then begins
+ * one later. */
+static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
+{
+    uint32_t depth = t->depth;
+    while (depth > 0 && t->scope[depth].owned > owned_at) depth--;
+    if (depth == 0) return owned_at; /* the root's: there is nothing further out */
+    const uint32_t first = t->scope[depth].owned;
+    const uintptr_t other = t->owned[first], own = t->owned[owned_at];
+    t->owned[first] = own;
+    t->owned[owned_at] = other;
+    if ((other & 3) == GR_OWNS_TENSOR) {
+        if (((gr_tensor *)other)->state == GR_LIVE) ((gr_tensor *)other)->owned_at = owned_at; /* the dead need no place */
+    } else if ((other & 3) == GR_OWNS_OBJECT)
+        ((gr_object *)(other & ~(uintptr_t)3))->owned_at = owned_at;
+    t->scope[depth].owned++;
+    return first;
+}
+
+gr_tensor *gr_keep_tensor_at(gr_tensor *x, gr_site site)
+{
+    if (!gr_usable(x, site, "keep", "t")) return NULL;
+    gr_thread *t = gr_self();
+    if (x->value)
+        return gr_fail(GR_ERROR_STATE, site, "keep",
+                       "t has history made in this scope (%s, %s:%d); must be detached: gr_detach", x->call->op->name,
+                       x->call->file, x->call->line);
+    if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR))
+        return gr_fail(GR_ERROR_STATE, site, "keep", "t is not owned by a scope of this thread; must be");
+    x->owned_at = keep_entry(t, x->owned_at);
+    x->base = NULL;
+    return x;
+}
+
+bool gr_free_tensor_at(gr_tensor *x, gr_site site)
+{
+    if (!gr_usable(x, site, "free", "t")) return false;
+    gr_thread *t = gr_self();
+    if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR)) {
+        gr_fail(GR_ERROR_STATE, site, "free", "t is not owned by a scope of this thread; must be");
+        return false;
+    }
+    gr_tensor_kill(t, x, site);
+    return true;
+}
+
+/* ---- objects: modules, optimizers ---- */
+
+static bool object_usable(const gr_object *object, gr_site site, const char *op, const char *name)
+{
+    if (object && object->alive == GR_LIVE) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s; must be alive", name, object ? "dead" : "NULL");
+    return false;
+}
+
+static bool object_keep(gr_object *object, gr_site site, const char *name)
+{
+    gr_thread *t = gr_self();
+    if (!object_usable(object, site, "keep", name)) return false;
+    if (!gr_is_owned(t, object->owned_at, object, GR_OWNS_OBJECT)) {
+        gr_fail(GR_ERROR_STATE, site, "keep", "%s is not owned by a scope of this thread; must be", name);
+        return false;
+    }
+    object->owned_at = keep_entry(t, object->owned_at);
+    return true;
+}
+
+gr_module *gr_keep_module_at(gr_module *m, gr_site site)
+{
+    return object_keep((gr_object *)m, site, "m") ? m : NULL;
+}
+
+gr_optim *gr_keep_optim_at(gr_optim *o, gr_site site)
+{
+    return object_keep((gr_object *)o, site, "optimizer") ? o : NULL;
+}
+
+/* ---- the ends of a thread ---- */
+
+void gr_thread_close(gr_thread *t)
+{
+    t->task = NULL;
+    t->depth = 0;
+    gr_owned_release(t, 0, (gr_site){"thread end", 1});
+    gr_hooks_forget_values(t, 0);
+    gr_deallocate(t->hooks);
+    if (t->histories) gr_deallocate(t->histories->gradient);
+    gr_deallocate(t->histories);
+    for (uint32_t i = 0; i < t->chunks; i++) gr_deallocate(t->chunk[i]);
+    gr_deallocate(t->chunk);
+}
+
+void gr_shutdown(void)
+{
+    gr_thread_shutdown();
+    gr_parallel_shutdown();
+}
+
+/* ---- to another thread ---- */
+
+gr_tensor *gr_release_at(gr_tensor *x, gr_site site)
+{
+    if (!gr_usable(x, site, "release", "t")) return NULL;
+    gr_thread *t = gr_self();
+    if (x->value || x->base || x->grad || x->flags & GR_HOOKED)
+        return gr_fail(GR_ERROR_STATE, site, "release", "t has history, a gradient or hooks; must be plain: gr_detach");
+    if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR))
+        return gr_fail(GR_ERROR_STATE, site, "release", "t is not owned by a scope of this thread; must be");
+    gr_tensor *copy = gr_header_take(t); /* x's header stays with its scope, the data goes */
+    if (!copy) return gr_fail_memory(site, "release", "the header", sizeof *copy);
+    *copy = *x;
+    copy->owned_at = GR_NOT_OWNED;
+    copy->thread = 0;
+    x->state = GR_DEAD;
+    x->died_file = site.file;
+    x->died_line = site.line;
+    return copy;
+}
+
+gr_tensor *gr_adopt_at(gr_tensor *x, gr_site site)
+{
+    if (!gr_usable(x, site, "adopt", "t")) return NULL;
+    gr_thread *t = gr_self();
+    if (x->thread != 0 || x->owned_at != GR_NOT_OWNED)
+        return gr_fail(GR_ERROR_STATE, site, "adopt", "t belongs to a scope or object; must have been released: gr_release");
+    if (!gr_can_own(t)) return gr_fail_memory(site, "adopt", "the owner's list", sizeof(void *));
+    x->thread = t->id;
+    gr_own(t, x);
+    return x;
+}

@@ -1,0 +1,384 @@
+/* tape.c - the door: checks a call, runs it, and keeps it on the tape if somebody wants its gradient. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/tape.h"
+
+/* ---- the tape's memory: chunks that never move, so a call may be read while others are appended ---- */
+
+enum { CHUNK = 256 << 10 };
+
+gr_call *gr_call_begin_slow(gr_thread *t, size_t bytes, gr_site site, const char *op)
+{
+    uint32_t next = t->tape.end ? t->tape.chunk + 1 : 0;
+    size_t size = CHUNK;
+    while (next < t->chunks && bytes > CHUNK) { /* a record larger than a chunk gets one of its own, at the end */
+        next = t->chunks;
+        break;
+    }
+    if (bytes > CHUNK) size = bytes;
+    if (next == t->chunks) {
+        char *chunk = gr_grow(&t->chunk, &t->chunk_capacity, t->chunks, sizeof *t->chunk) ? gr_allocate(size + 8) : NULL;
+        if (!chunk) return gr_fail_memory(site, op, "the tape", size);
+        memcpy(chunk, &size, sizeof size);
+        t->chunk[t->chunks++] = chunk;
+    }
+    size_t room;
+    memcpy(&room, t->chunk[next], sizeof room);
+    t->tape.chunk = next;
+    t->tape.next = t->chunk[next] + 8;
+    t->tape.end = t->tape.next + room;
+    return (gr_call *)(void *)t->tape.next;
+}
+
+/* ---- errors ---- */
+
+const char *gr_input_name(const gr_op *op, int inputs, int i)
+{
+    static const char *const letters[] = {"a", "b", "c", "d"};
+    if (op->input_names) return op->input_names[i];
+    return inputs == 1 ? "x" : i < 4 ? letters[i] : "an input";
+}
+
+static GR_COLD gr_tensor *refuse_input(gr_call *c, int i)
+{
+    const gr_tensor *x = c->slot[i].tensor;
+    const char *name = gr_input_name(c->op, c->inputs, i);
+    if (!x || x->state != GR_LIVE)
+        gr_refuse_tensor(x, gr_site_of(c), c->op->name, name);
+    else
+        gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name,
+                "%s has history of another thread; must be used on the thread that recorded it: gr_detach", name);
+    return NULL;
+}
+
+bool gr_call_fail(const gr_call *c, const char *text, ...)
+{
+    char line[384];
+    va_list args;
+    va_start(args, text);
+    vsnprintf(line, sizeof line, text, args);
+    va_end(args);
+    gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), c->op->name, "%s", line);
+    return false;
+}
+
+bool gr_call_same_key(gr_call *c, int i, int j)
+{
+    const gr_tensor *a = c->slot[i].tensor, *b = c->slot[j].tensor;
+    if (gr_likely(a->key == b->key)) return true;
+    const char *first = gr_input_name(c->op, c->inputs, i), *second = gr_input_name(c->op, c->inputs, j);
+    if (a->device != b->device)
+        return gr_call_fail(c, "%s is on %s, %s is on %s; both must be on one device", first,
+                            gr_devices[a->device]->name, second, gr_devices[b->device]->name);
+    static const char *const constant[GR_DTYPES] = {"GR_FLOAT32", "GR_FLOAT64", "GR_BFLOAT16", "GR_INT64",
+                                                    "GR_INT32",   "GR_UINT8",   "GR_BOOL"};
+    return gr_call_fail(c, "%s is %s, %s is %s; both must have one dtype: gr_to(%s, .dtype = %s)", first,
+                        gr_dtype_name[a->dtype], second, gr_dtype_name[b->dtype], second, constant[a->dtype]);
+}
+
+/* ---- running ---- */
+
+typedef struct {
+    bool needs, stale;
+    uint32_t oldest; /* call that the inputs' histories reach */
+} histories;
+
+/* Inputs: alive, of this thread; what they bring along. */
+static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
+{
+    h->needs = h->stale = false;
+    h->oldest = UINT32_MAX;
+    for (int i = 0; i < c->inputs; i++) {
+        gr_slot *slot = &c->slot[i];
+        slot->value = 0;
+        if (gr_is_number(c, i)) continue;
+        const gr_tensor *x = slot->tensor;
+        if (x == gr_absent && c->op->optional_inputs >> i & 1) {
+            slot->tensor = NULL;
+            continue;
+        }
+        if (gr_unlikely(!x || x->state != GR_LIVE)) return refuse_input(c, i);
+        if (gr_unlikely(x->base != NULL)) h->stale |= x->base->value != x->base_value;
+        if (!x->requires_grad) continue;
+        h->needs = true;
+        slot->value = GR_LEAF;
+        if (!x->value) continue;
+        if (gr_unlikely(x->thread != t->id)) return refuse_input(c, i);
+        slot->value = x->value;
+        if (x->oldest < h->oldest) h->oldest = x->oldest;
+    }
+    return true;
+}
+
+static GR_COLD gr_tensor *no_memory(gr_call *c, const gr_tensor *y)
+{
+    char shape[GR_SHAPE_TEXT];
+    return gr_fail(GR_ERROR_MEMORY, gr_site_of(c), c->op->name, "no memory for the result %s %s (%zu bytes); must be free",
+                   gr_shape_text(y, shape), gr_dtype_name[y->dtype], (size_t)y->numel * gr_dtype_size[y->dtype]);
+}
+
+static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
+{
+    for (int k = 0; k < outputs; k++) {
+        gr_tensor *y = gr_out(c, k)->tensor;
+        if (y->storage) gr_storage_drop(t, y->storage);
+        y->state = GR_DEAD;
+        gr_header_drop(t, y);
+    }
+    return NULL;
+}
+
+static inline bool make_outputs(gr_call *c, gr_thread *t)
+{
+    const uint8_t device = gr_likely(c->inputs && !gr_is_number(c, 0) && c->slot[0].tensor) ? c->slot[0].tensor->device
+                           : c->inputs > 1 && !gr_is_number(c, 1) ? c->slot[1].tensor->device
+                                                                  : 0;
+    for (int k = 0; k < c->outputs; k++) {
+        gr_tensor *y = gr_header_take(t);
+        if (gr_unlikely(!y)) {
+            gr_fail_memory(gr_site_of(c), c->op->name, "the header of the result", sizeof *y);
+            return abandon(t, c, k);
+        }
+        y->device = device;
+        gr_header_init(y);
+        gr_out(c, k)->tensor = y;
+    }
+    if (gr_unlikely(!c->op->shape(c))) return abandon(t, c, c->outputs);
+    for (int k = 0; k < c->outputs; k++) {
+        gr_tensor *y = gr_out(c, k)->tensor;
+        if (gr_unlikely(!gr_can_own(t)) ||
+            (gr_likely(!y->storage) && gr_unlikely(!gr_attach_memory(t, y)))) {
+            no_memory(c, y);
+            return abandon(t, c, c->outputs);
+        }
+    }
+    return true;
+}
+
+/* Only the gradients that are wanted decide what must stay as it is. */
+static inline void what_is_read(gr_call *c)
+{
+    const gr_op *op = c->op;
+    c->reads = op->reads_inputs;
+    c->reads_outputs = op->reads_outputs;
+    if (!op->reads_each) return;
+    c->reads = 0;
+    for (int i = 0; i < c->inputs; i++)
+        if (c->slot[i].value) c->reads |= op->reads_each[i];
+    c->reads_outputs = (uint8_t)(c->reads >> 31);
+    c->reads &= INT32_MAX;
+}
+
+/* Keeps the call: the outputs' headers get their values, what backward reads gets its version. */
+GR_HOT void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
+{
+    const gr_op *op = c->op;
+    c->first_value = t->tape.values + 1;
+    t->tape.values += c->outputs;
+    what_is_read(c);
+    for (int i = 0; i < c->inputs; i++)
+        if (c->reads >> (i < 31 ? i : 31) & 1 && !gr_is_number(c, i) && c->slot[i].tensor)
+            c->slot[i].version = c->slot[i].tensor->storage->version;
+    for (int k = 0; k < c->outputs; k++) {
+        gr_slot *out = gr_out(c, k);
+        gr_tensor *y = out->tensor;
+        out->version = y->storage->version;
+        if (op->no_gradient >> k & 1 || !gr_is_float(y->dtype)) continue;
+        y->value = c->first_value + (uint32_t)k;
+        y->oldest = oldest < c->first_value ? oldest : c->first_value;
+        y->thread = t->id;
+        y->requires_grad = true;
+        y->call = c;
+    }
+    c->previous = t->tape.last;
+    c->used_file = NULL;
+    c->used_by = 0;
+    t->tape.last = c;
+    t->tape.next = (char *)gr_attributes(c) + ((op->attribute_bytes + 7) & ~(size_t)7);
+}
+
+/* A forward that calls gr_ functions finds the tape's end behind its own call, and nothing recorded. */
+static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
+{
+    const struct gr_tape_mark mark = t->tape;
+    const bool was_recording = t->recording;
+    t->tape.next = (char *)gr_attributes(c) + ((c->op->attribute_bytes + 7) & ~(size_t)7);
+    t->recording = false;
+    const bool ok = c->op->forward(c);
+    t->recording = was_recording;
+    t->tape = mark;
+    return ok;
+}
+
+GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
+{
+    gr_thread *t = gr_self();
+    histories h;
+    if (!check_inputs(c, t, &h)) return NULL;
+    if (gr_unlikely(h.stale) && t->recording) {
+        c = gr_view_refresh(t, c);
+        if (!c || !check_inputs(c, t, &h)) return NULL;
+    }
+    t->ran = c;
+    if (gr_unlikely(c->op->in_place)) return gr_call_run_in_place(c, t, h.needs, h.oldest);
+    if (!make_outputs(c, t)) return NULL;
+    if (gr_unlikely(!(c->reserve ? run_reserved(c, t) : c->op->forward(c)))) return abandon(t, c, c->outputs);
+    for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
+    if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest);
+    return gr_out(c, 0)->tensor;
+}
+
+/* ---- in place ---- */
+
+static bool overlaps(const gr_tensor *a, const gr_tensor *b)
+{
+    if (a->storage != b->storage || !a->numel || !b->numel) return false;
+    bool same = a->data == b->data && a->dim == b->dim;
+    int64_t last_a = 0, last_b = 0;
+    for (int d = 0; d < a->dim; d++) {
+        last_a += (a->axis[d].size - 1) * a->axis[d].stride;
+        same = same && a->axis[d].size == b->axis[d].size && a->axis[d].stride == b->axis[d].stride;
+    }
+    for (int d = 0; d < b->dim; d++) last_b += (b->axis[d].size - 1) * b->axis[d].stride;
+    const int64_t size = gr_dtype_size[a->dtype];
+    return !same && a->data <= b->data + last_b * size && b->data <= a->data + last_a * size;
+}
+
+/* Whether x may be changed: not expanded, no half-overlapping operand, and no history lost. */
+static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
+{
+    const char *name = gr_input_name(c->op, c->inputs, 0);
+    char text[GR_SHAPE_TEXT];
+    for (int d = 0; d < x->dim; d++)
+        if (x->axis[d].size > 1 && x->axis[d].stride == 0)
+            return gr_call_fail(c, "%s is %s with stride 0 (expanded); must own each element: gr_clone", name,
+                                gr_shape_text(x, text));
+    for (int i = 1; i < c->inputs; i++)
+        if (!gr_is_number(c, i) && c->slot[i].tensor && overlaps(x, c->slot[i].tensor))
+            return gr_call_fail(c, "%s and %s overlap in memory; must be the same or apart: gr_clone", name,
+                                gr_input_name(c->op, c->inputs, i));
+    const gr_tensor *root = x->base && x->base->state == GR_LIVE ? x->base : x;
+    if (!t->recording || !(needs || root->requires_grad)) return true;
+    if (root->requires_grad && root->value == 0)
+        return gr_call_fail(c, "%s is %s leaf that requires grad; must be changed with recording off: gr_no_grad_begin",
+                            name, root == x ? "a" : "a view of a");
+    if (x->flags & GR_UNTRACKED_VIEW)
+        return gr_call_fail(c, "%s is a view made with recording off; must be made with recording on", name);
+    const uint32_t inner = t->scope[t->depth].owned;
+    if (x->owned_at < inner || root->owned_at < inner || root->owned_at == GR_NOT_OWNED)
+        return gr_call_fail(c, "%s is of an outer scope, so its history would be cut; must be of this scope: gr_clone",
+                            name);
+    return true;
+}
+
+gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t oldest)
+{
+    const gr_op *op = c->op;
+    if (t->failed) return NULL;
+    gr_tensor *x = c->slot[0].tensor, *result = gr_out(c, 0)->tensor = x;
+    if (!may_change(c, t, x, needs)) return NULL;
+    gr_tensor expected = *x; /* shape describes the result in it; it must come out as x is */
+    gr_out(c, 0)->tensor = &expected;
+    if (!op->shape(c)) return NULL;
+    if (!gr_same_sizes(&expected, x) || expected.dtype != x->dtype) {
+        char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+        gr_call_fail(c, "%s is %s %s, the result is %s %s; must be the same", gr_input_name(op, c->inputs, 0),
+                     gr_shape_text(x, have), gr_dtype_name[x->dtype], gr_shape_text(&expected, want),
+                     gr_dtype_name[expected.dtype]);
+        return NULL;
+    }
+    gr_out(c, 0)->tensor = result;
+    const bool records = t->recording && op->backward && (needs || (x->base && x->base->requires_grad));
+    what_is_read(c);
+    if (records && c->reads & 1) { /* backward reads what is about to be overwritten */
+        gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
+        if (!before) return gr_fail_memory(gr_site_of(c), op->name, "the value before the change", (size_t)x->numel);
+        gr_kernels_of(x)->copy(before, x);
+        gr_own(t, before);
+        c->slot[0].tensor = before;
+    }
+    const uint32_t before_version = x->storage->version;
+    t->ran = c;
+    if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return NULL;
+    x->storage->version++;
+    x->storage->changed_by = op->name;
+    x->storage->changed_file = c->file;
+    x->storage->changed_line = c->line;
+    if (!records) return x;
+    gr_call_record(c, t, oldest);
+    for (int i = 1; i < c->inputs; i++) /* what shares x's memory has changed since it was read */
+        if (!gr_is_number(c, i) && c->slot[i].tensor && c->slot[i].tensor->storage == x->storage)
+            c->slot[i].version = before_version;
+    return gr_view_replace_base(t, x, gr_site_of(c)) ? x : NULL;
+}
+
+/* ---- for the functions of an op ---- */
+
+gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
+                       gr_site site)
+{
+    if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
+                       op ? "incomplete" : "NULL");
+    if (n < 0 || n > UINT16_MAX || (n && !inputs) || (op->attribute_bytes && !attributes))
+        return gr_fail(GR_ERROR_ARGUMENT, site, op->name, "n is %d, inputs or attributes may be NULL; must be given", n);
+    gr_call *c = gr_call_begin(op, n, site);
+    if (!c) return NULL;
+    c->reserve = true;
+    for (int i = 0; i < n; i++) c->slot[i].tensor = inputs[i];
+    if (op->attribute_bytes) memcpy(gr_attributes(c), attributes, op->attribute_bytes);
+    gr_tensor *y = gr_call_run(c);
+    const int count = op->outputs ? op->outputs : 1;
+    for (int k = 0; outputs && k < count; k++) outputs[k] = y ? gr_out(gr_self()->ran, k)->tensor : NULL;
+    return y;
+}
+
+int gr_call_inputs(const gr_call *c)
+{
+    return c->inputs;
+}
+
+gr_tensor *gr_call_input(const gr_call *c, int i)
+{
+    return gr_is_number(c, i) ? NULL : c->slot[i].tensor;
+}
+
+gr_tensor *gr_call_output(const gr_call *c, int i)
+{
+    return c->slot[c->inputs + i].tensor;
+}
+
+const void *gr_call_attributes(const gr_call *c)
+{
+    return &c->slot[c->inputs + c->outputs];
+}
+
+gr_site gr_call_site(const gr_call *c)
+{
+    return gr_site_of(c);
+}
+
+bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
+{
+    char text[GR_SHAPE_TEXT];
+    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
+        return gr_call_fail(c, "output %d has an unknown dtype; must be float32, float64 or an integer dtype", i);
+    bool fits = shape.count >= 0;
+    for (int d = 0; d < shape.count; d++) fits = fits && shape.size[d] >= 0;
+    if (fits && gr_set_sizes(gr_call_new(c, i, dtype), shape.count, shape.size)) return true;
+    return gr_call_fail(c, "output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
+                        gr_sizes_text(&shape, text));
+}
+
+gr_tensor *gr_call_view(gr_call *c)
+{
+    gr_tensor *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
+    y->storage = x->storage;
+    atomic_fetch_add_explicit(&x->storage->refs, 1, memory_order_relaxed);
+    y->data = x->data;
+    y->dtype = x->dtype;
+    y->thread = gr_self()->id;
+    return y;
+}

@@ -1,0 +1,178 @@
+/* tape.h - the tape, from inside: calls, their slots, and the backward pass that walks them. */
+#ifndef GR_TAPE_H
+#define GR_TAPE_H
+#include "autograd/op.h"
+#include "core/internal.h"
+#include "core/tensor.h"
+
+#define GR_LEAF UINT32_MAX /* a slot's value: a leaf that wants a gradient */
+
+/* An operand of a call. A number stands in the slot itself, its kind in `version`. */
+typedef struct gr_slot {
+    union {
+        gr_tensor *tensor;
+        int64_t integer;
+        double real;
+    };
+    uint32_t value;   /* the tensor's value when the call was made; 0: wants no gradient */
+    uint32_t version; /* the storage's, when recorded */
+} gr_slot;
+
+/* A call is built at the tape's end and kept by moving the end. Inputs, outputs, then attributes follow it. */
+struct gr_call {
+    const gr_op *op;
+    const char *file;
+    int32_t line;
+    uint32_t first_value; /* of output 0; the others follow */
+    gr_call *previous;
+    const char *used_file; /* by which backward; NULL: not yet */
+    int32_t used_line;
+    uint32_t used_by;
+    uint16_t inputs;
+    uint8_t outputs;
+    uint8_t numbers;    /* bit i: input i is a number */
+    bool reserve;       /* forward may call gr_ functions */
+    uint8_t dtype;      /* elementwise: that it computes in */
+    uint8_t reads_outputs;
+    uint32_t reads;     /* inputs whose elements backward reads; bit 31: and those after the 31st */
+    gr_slot slot[];
+};
+
+static inline gr_slot *gr_out(gr_call *c, int i)
+{
+    return &c->slot[c->inputs + i];
+}
+static inline void *gr_attributes(gr_call *c)
+{
+    return &c->slot[c->inputs + c->outputs];
+}
+static inline gr_site gr_site_of(const gr_call *c)
+{
+    return (gr_site){c->file, c->line};
+}
+static inline bool gr_is_number(const gr_call *c, int i)
+{
+    return i < 8 && c->numbers >> i & 1;
+}
+static inline gr_value gr_slot_value(const gr_call *c, int i)
+{
+    gr_value v;
+    v.integer = c->slot[i].integer;
+    v.kind = gr_is_number(c, i) ? (gr_value_kind)c->slot[i].version : GR_VALUE_TENSOR;
+    return v;
+}
+
+/* One backward pass. Gradients of intermediate values are indexed by value - low. */
+typedef struct {
+    gr_tensor *leaf, *gradient;
+} gr_pending;
+typedef struct gr_task {
+    struct gr_task *outer;
+    uint32_t low, high, serial, depth;
+    uint32_t rule_owned; /* the open scope's results below this one are not the running rule's */
+    bool create_graph, retain_graph;
+    bool accumulates; /* into leaves: gr_backward; else the leaves asked for by gr_autograd_grads */
+    gr_site site;
+    const char *op;
+    gr_tensor **gradient;
+    const uint8_t *needed; /* by value - low; NULL: all are */
+    gr_pending *pending;   /* open addressing; capacity a power of two */
+    uint32_t pending_count, pending_capacity;
+    gr_storage *pending_block, *gradient_block;
+    gr_pending first[16];
+} gr_task;
+
+/* ---- the door (tape.c) ---- */
+gr_call *gr_call_begin_slow(gr_thread *t, size_t bytes, gr_site site, const char *op);
+static inline gr_call *gr_call_begin(const gr_op *op, int inputs, gr_site site)
+{
+    gr_thread *t = gr_self();
+    const uint8_t outputs = op->outputs ? op->outputs : 1;
+    const size_t bytes =
+        sizeof(gr_call) + ((size_t)inputs + outputs) * sizeof(gr_slot) + ((op->attribute_bytes + 7) & ~(size_t)7);
+    gr_call *c = (gr_call *)(void *)t->tape.next;
+    if (gr_unlikely((size_t)(t->tape.end - t->tape.next) < bytes) && !(c = gr_call_begin_slow(t, bytes, site, op->name)))
+        return NULL;
+    c->op = op;
+    c->file = site.file;
+    c->line = site.line;
+    c->inputs = (uint16_t)inputs;
+    c->outputs = outputs;
+    c->numbers = 0;
+    c->reserve = false;
+    return c;
+}
+/* Runs a call whose slots hold the inputs; returns output 0 or NULL. */
+gr_tensor *gr_call_run(gr_call *c);
+void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest);
+gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t oldest);
+static inline gr_tensor *gr_run1(const gr_op *op, gr_tensor *x, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    return gr_call_run(c);
+}
+static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 2, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = a;
+    c->slot[1].tensor = b;
+    return gr_call_run(c);
+}
+const char *gr_input_name(const gr_op *op, int inputs, int i);
+
+/* In shape: output 0 shows input 0's storage, with geometry to be set (dim, axis, data). */
+gr_tensor *gr_call_view(gr_call *c);
+/* In shape: output i is new; its header with dtype set, sizes to be set by gr_set_sizes or gr_copy_sizes. */
+static inline gr_tensor *gr_call_new(gr_call *c, int i, gr_dtype dtype)
+{
+    gr_tensor *y = gr_out(c, i)->tensor;
+    y->dtype = (uint8_t)dtype;
+    return y;
+}
+/* Both tensors must have one dtype and device. */
+bool gr_call_same_key(gr_call *c, int i, int j);
+
+/* ---- backward (backward.c) ---- */
+/* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL without
+ * memory. Not when the pass is recorded. */
+gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
+/* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */
+bool gr_task_begin(gr_thread *t, gr_task *task);
+bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given);
+bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last);
+void gr_task_end(gr_thread *t, gr_task *task);
+/* Leaves whose gradient is asked for, and where a value's or such a leaf's gradient collects. */
+bool gr_task_want(gr_thread *t, gr_task *task, gr_tensor *leaf);
+bool gr_task_wants(gr_task *task, const gr_tensor *leaf);
+gr_tensor **gr_task_place(gr_task *task, const gr_tensor *x);
+/* Whether the pass that runs is itself recorded. */
+static inline bool gr_is_recording_backward(void)
+{
+    return gr_self()->task->create_graph;
+}
+
+/* ---- views (view.c) ---- */
+/* An input is a view whose base has moved on: it is taken again, in front of the call, which moves. */
+GR_COLD gr_call *gr_view_refresh(gr_thread *t, gr_call *c);
+/* x, a view, was changed in place: its base's history becomes "the old one with x's region replaced". */
+bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site);
+
+/* ---- hooks (hook.c) ---- */
+/* The hooks of a leaf, or of a value (leaf NULL), see its finished gradient and may replace it. */
+bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gradient);
+void gr_hooks_forget_values(gr_thread *t, uint32_t from);
+void gr_hooks_forget_tensor(gr_thread *t, const gr_tensor *x);
+gr_tensor *gr_retained_gradient(const gr_tensor *x);
+
+/* ---- scopes (scope.c) ---- */
+/* Ends what was made after the first `keep` owned objects. */
+void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site);
+void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf);
+void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site);
+/* The gradient of this leaf has history on the tape, which ends with its scope. */
+bool gr_note_history(gr_thread *t, gr_tensor *gradient);
+
+#endif

@@ -1,0 +1,110 @@
+/* where.c - selection by a condition, and clamping. */
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+/* where: da = condition ? dy : 0,  db = condition ? 0 : dy */
+
+static bool where_dtype(gr_call *c, const gr_tensor *a, const gr_tensor *b, gr_dtype *dtype)
+{
+    if (a && b) {
+        *dtype = (gr_dtype)a->dtype;
+        return gr_call_same_key(c, 1, 2);
+    }
+    const gr_tensor *given = a ? a : b;
+    gr_value_kind kind = GR_VALUE_BOOL;
+    for (int i = 1; i < 3; i++)
+        if (gr_is_number(c, i) && (gr_value_kind)c->slot[i].version > kind) kind = (gr_value_kind)c->slot[i].version;
+    int result = given ? given->dtype : kind == GR_VALUE_REAL ? gr_default_dtype() : kind == GR_VALUE_INTEGER ? GR_INT64 : GR_BOOL;
+    if (given && kind == GR_VALUE_REAL && !gr_is_float(result)) result = gr_default_dtype();
+    if (given && kind == GR_VALUE_INTEGER && result == GR_BOOL) result = GR_INT64;
+    *dtype = (gr_dtype)result;
+    return true;
+}
+
+static bool where_shape(gr_call *c)
+{
+    const gr_tensor *in[3] = {c->slot[0].tensor, gr_is_number(c, 1) ? NULL : c->slot[1].tensor,
+                              gr_is_number(c, 2) ? NULL : c->slot[2].tensor};
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    gr_dtype dtype;
+    if (in[0]->dtype != GR_BOOL)
+        return gr_call_fail(c, "condition is %s; must be bool, as comparisons give", gr_dtype_name[in[0]->dtype]);
+    if (!where_dtype(c, in[1], in[2], &dtype)) return false;
+    int dim = 0;
+    int64_t size[GR_MAX_DIMS];
+    for (int i = 0; i < 3; i++)
+        if (in[i] && in[i]->dim > dim) dim = in[i]->dim;
+    for (int d = 0; d < dim; d++) {
+        size[d] = 1;
+        for (int i = 0; i < 3; i++) {
+            const int at = in[i] ? d - (dim - in[i]->dim) : -1;
+            const int64_t own = at < 0 ? 1 : in[i]->axis[at].size;
+            if (own != 1 && size[d] != 1 && own != size[d])
+                return gr_call_fail(c, "dimension %d is %lld and %lld; condition, a and b must be equal there or 1", d,
+                                    (long long)size[d], (long long)own);
+            if (own != 1) size[d] = own;
+        }
+    }
+    y->dtype = (uint8_t)dtype;
+    return gr_set_sizes(y, dim, size) || gr_call_fail(c, "the result is too large; must have fewer than 2^63 bytes");
+}
+
+static bool where_forward(gr_call *c)
+{
+    gr_tensor *y = gr_out(c, 0)->tensor;
+    gr_kernels_of(y)->where(y, c->slot[0].tensor, gr_slot_value(c, 1), gr_slot_value(c, 2));
+    return true;
+}
+
+static bool where_backward(gr_call *c)
+{
+    gr_tensor *dy = gr_call_gradient(c, 0), *condition = c->slot[0].tensor;
+    const gr_site site = gr_site_of(c);
+    const gr_value zero = gr_value_integer(0), whole = gr_value_tensor(dy);
+    if (gr_call_needs(c, 1) && !gr_grad_add(c, 1, gr_where_at(condition, whole, zero, site))) return false;
+    return !gr_call_needs(c, 2) || gr_grad_add(c, 2, gr_where_at(condition, zero, whole, site));
+}
+
+static const char *const where_names[] = {"condition", "a", "b"};
+static const gr_op where_op = {.name = "where", .shape = where_shape, .forward = where_forward,
+                               .backward = where_backward, .reads_inputs = 1, .input_names = where_names};
+
+gr_tensor *gr_where_at(gr_tensor *condition, gr_value a, gr_value b, gr_site site)
+{
+    gr_call *c = gr_call_begin(&where_op, 3, site);
+    if (!c) return NULL;
+    const gr_value in[3] = {gr_value_tensor(condition), a, b};
+    for (int i = 0; i < 3; i++) {
+        c->slot[i].integer = in[i].integer;
+        if (in[i].kind == GR_VALUE_TENSOR) continue;
+        c->slot[i].version = in[i].kind;
+        c->numbers |= (uint8_t)(1 << i);
+    }
+    return gr_call_run(c);
+}
+
+/* ---- clamp: min(max(x, lo), hi) ---- */
+
+static bool is_absent(gr_value v)
+{
+    return v.kind == GR_VALUE_TENSOR && v.tensor == gr_absent;
+}
+
+/* Number bounds: the slope is 1 strictly inside, 0 at a bound, which a comparison with each bound gives. */
+static gr_tensor *bound(gr_tensor *x, gr_value v, bool below, gr_site site)
+{
+    const gr_value own = gr_value_tensor(x);
+    if (v.kind == GR_VALUE_TENSOR || !gr_is_float(x->dtype))
+        return below ? gr_maximum_at(own, v, site) : gr_minimum_at(own, v, site);
+    gr_tensor *outside = below ? gr_le_at(own, v, site) : gr_ge_at(own, v, site);
+    return outside ? gr_where_at(outside, v, own, site) : NULL;
+}
+
+gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
+{
+    if (!gr_usable(x, site, "clamp", "x")) return NULL;
+    if (is_absent(lo) && is_absent(hi))
+        return gr_fail(GR_ERROR_ARGUMENT, site, "clamp", "lo and hi are both GR_ABSENT; one must be given");
+    if (!is_absent(lo)) x = bound(x, lo, true, site);
+    return x && !is_absent(hi) ? bound(x, hi, false, site) : x;
+}

@@ -1,0 +1,199 @@
+/* create.c - new tensors: zeros, ones, full, arange, eye, copies of C arrays. */
+#include <math.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "core/tensor.h"
+
+/* Checks everything about a new tensor, and makes it; the open scope owns it. */
+static gr_tensor *make(const char *op, const gr_make_args *args, gr_dtype dtype)
+{
+    const gr_shape *s = &args->shape;
+    char text[GR_SHAPE_TEXT];
+    gr_thread *t = gr_self();
+    if (s->count < 0)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape has more than 8 dimensions; must have 0 to 8");
+    for (int d = 0; d < s->count; d++)
+        if (s->size[d] < 0)
+            return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; sizes must be 0 or more",
+                           gr_sizes_text(s, text));
+    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
+                       dtype == GR_BFLOAT16 ? "bfloat16" : "unknown");
+    if (args->device.kind > 0)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "device is cuda:%d; must be cpu: no other device is present",
+                       args->device.index);
+    if (args->requires_grad && !gr_is_float(dtype))
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s with .requires_grad; must be a float",
+                       gr_dtype_name[dtype]);
+    gr_tensor shape;
+    shape.dtype = (uint8_t)dtype;
+    shape.device = 0;
+    if (!gr_set_sizes(&shape, s->count, s->size))
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; must have fewer than 2^63 bytes",
+                       gr_sizes_text(s, text));
+    gr_tensor *x = gr_can_own(t) ? gr_tensor_like(t, &shape, dtype) : NULL;
+    if (!x)
+        return gr_fail(GR_ERROR_MEMORY, args->site, op, "no memory for the result %s %s (%zu bytes); must be free",
+                       gr_sizes_text(s, text), gr_dtype_name[dtype], (size_t)shape.numel * gr_dtype_size[dtype]);
+    x->requires_grad = args->requires_grad;
+    gr_own(t, x);
+    return x;
+}
+
+static gr_tensor *make_full(const char *op, const gr_make_args *args, gr_dtype dtype, gr_value value)
+{
+    gr_tensor *x = make(op, args, dtype);
+    if (x) gr_kernels_of(x)->fill(x, value);
+    return x;
+}
+
+gr_tensor *gr_empty_at(const gr_make_args *args)
+{
+    return make("empty", args, gr_resolve_dtype(args->dtype));
+}
+
+gr_tensor *gr_zeros_at(const gr_make_args *args)
+{
+    return make_full("zeros", args, gr_resolve_dtype(args->dtype), gr_value_integer(0));
+}
+
+gr_tensor *gr_ones_at(const gr_make_args *args)
+{
+    return make_full("ones", args, gr_resolve_dtype(args->dtype), gr_value_integer(1));
+}
+
+gr_tensor *gr_full_at(gr_value value, const gr_make_args *args)
+{
+    if (value.kind == GR_VALUE_TENSOR)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "full", "value is a tensor; must be a number: gr_item(t)");
+    gr_dtype dtype = args->dtype;
+    if (dtype == GR_DTYPE_DEFAULT)
+        dtype = value.kind == GR_VALUE_REAL ? gr_default_dtype() : value.kind == GR_VALUE_BOOL ? GR_BOOL : GR_INT64;
+    return make_full("full", args, dtype, value);
+}
+
+/* ---- like another ---- */
+
+static bool like(const char *op, const gr_like_args *args, gr_make_args *made, gr_dtype *dtype)
+{
+    const gr_tensor *x = args->x;
+    if (!gr_usable(x, args->site, op, "x")) return false;
+    *made = (gr_make_args){.site = args->site, .device = args->device, .requires_grad = args->requires_grad};
+    made->shape = gr_shape_of_at(x, args->site);
+    *dtype = args->dtype == GR_DTYPE_DEFAULT ? (gr_dtype)x->dtype : args->dtype;
+    return true;
+}
+
+gr_tensor *gr_empty_like_at(const gr_like_args *args)
+{
+    gr_make_args made;
+    gr_dtype dtype;
+    return like("empty_like", args, &made, &dtype) ? make("empty_like", &made, dtype) : NULL;
+}
+
+gr_tensor *gr_zeros_like_at(const gr_like_args *args)
+{
+    gr_make_args made;
+    gr_dtype dtype;
+    if (!like("zeros_like", args, &made, &dtype)) return NULL;
+    return make_full("zeros_like", &made, dtype, gr_value_integer(0));
+}
+
+gr_tensor *gr_ones_like_at(const gr_like_args *args)
+{
+    gr_make_args made;
+    gr_dtype dtype;
+    if (!like("ones_like", args, &made, &dtype)) return NULL;
+    return make_full("ones_like", &made, dtype, gr_value_integer(1));
+}
+
+gr_tensor *gr_full_like_at(gr_value value, const gr_like_args *args)
+{
+    gr_make_args made;
+    gr_dtype dtype;
+    if (!like("full_like", args, &made, &dtype)) return NULL;
+    if (value.kind == GR_VALUE_TENSOR)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "full_like", "value is a tensor; must be a number: gr_item(t)");
+    return make_full("full_like", &made, dtype, value);
+}
+
+/* ---- sequences ---- */
+
+static double number_of(gr_value v)
+{
+    return v.kind == GR_VALUE_REAL ? v.real : (double)v.integer;
+}
+
+/* n = ceil((end - start) / step), exactly for integers; -1: refused */
+static int64_t arange_count(const gr_arange_args *a, bool integers)
+{
+    const double start = number_of(a->start), end = number_of(a->end), step = number_of(a->step);
+    if (!(step != 0) || !isfinite(start) || !isfinite(end) || !isfinite(step) || (step > 0 ? start > end : start < end))
+        return -1;
+    if (!integers) {
+        const double count = ceil((end - start) / step);
+        return count < 0x1p62 ? (int64_t)count : -1;
+    }
+    int64_t span;
+    if (__builtin_sub_overflow(a->end.integer, a->start.integer, &span)) return -1;
+    if (a->step.integer == -1) return span == INT64_MIN ? -1 : -span;
+    return span / a->step.integer + (span % a->step.integer != 0);
+}
+
+gr_tensor *gr_arange_at(const gr_arange_args *args)
+{
+    const gr_value parts[3] = {args->start, args->end, args->step};
+    bool integers = true;
+    for (int i = 0; i < 3; i++) {
+        if (parts[i].kind == GR_VALUE_TENSOR)
+            return gr_fail(GR_ERROR_ARGUMENT, args->site, "arange", "a bound is a tensor; must be a number: gr_item(t)");
+        integers &= parts[i].kind != GR_VALUE_REAL;
+    }
+    const int64_t count = arange_count(args, integers);
+    if (count < 0)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "arange",
+                       "start is %g, end is %g, step is %g; must be finite, step not 0 and leading from start to end",
+                       number_of(args->start), number_of(args->end), number_of(args->step));
+    const gr_dtype dtype = args->dtype != GR_DTYPE_DEFAULT ? args->dtype : integers ? GR_INT64 : gr_default_dtype();
+    gr_make_args made = {.shape = {1, {count}}, .site = args->site, .device = args->device};
+    gr_tensor *x = make("arange", &made, dtype);
+    if (!x) return NULL;
+    /* computed in double (integers: int64), converted by the copy kernel */
+    gr_tensor *wide = gr_tensor_like(gr_self(), x, integers ? GR_INT64 : GR_FLOAT64);
+    if (!wide) return gr_fail_memory(args->site, "arange", "the sequence", (size_t)count * 8);
+    const double start = number_of(args->start), step = number_of(args->step);
+    for (int64_t i = 0; i < count; i++) {
+        if (integers)
+            ((int64_t *)wide->data)[i] = args->start.integer + i * args->step.integer;
+        else
+            ((double *)wide->data)[i] = start + (double)i * step;
+    }
+    gr_kernels_of(x)->copy(x, wide);
+    gr_tensor_discard(gr_self(), wide);
+    return x;
+}
+
+gr_tensor *gr_eye_at(int64_t n, const gr_make_args *args)
+{
+    gr_make_args made = *args;
+    made.shape = (gr_shape){2, {n, n}};
+    gr_tensor *x = make_full("eye", &made, gr_resolve_dtype(args->dtype), gr_value_integer(0));
+    if (!x) return NULL;
+    gr_tensor diagonal = gr_alias(x);
+    diagonal.dim = 1;
+    diagonal.numel = n;
+    diagonal.axis[0] = (gr_axis){n, n + 1};
+    diagonal.contiguous = n == 1;
+    gr_kernels_of(x)->fill(&diagonal, gr_value_integer(1));
+    return x;
+}
+
+gr_tensor *gr_from_at(const void *array, gr_dtype dtype, gr_shape shape, gr_site site)
+{
+    if (!array) return gr_fail(GR_ERROR_ARGUMENT, site, "from", "array is NULL; must hold the elements");
+    const gr_make_args made = {.shape = shape, .site = site, .device = {-1, 0}};
+    gr_tensor *x = make("from", &made, dtype);
+    if (x) gr_devices[x->device]->copy(x->data, array, (size_t)x->numel * gr_dtype_size[dtype]);
+    return x;
+}

@@ -1,0 +1,105 @@
+/* error.c - the first error of each thread, its text, and who hears of it. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/internal.h"
+
+const char *const gr_dtype_name[GR_DTYPES] = {"float32", "float64", "bfloat16", "int64", "int32", "uint8", "bool"};
+
+static void print_error(const char *text, void *data)
+{
+    (void)data;
+    fprintf(stderr, "%s\n", text);
+}
+static _Atomic(gr_error_handler *) error_handler = print_error;
+static _Atomic(void *) error_data;
+
+void gr_set_error_handler(gr_error_handler *handler, void *data)
+{
+    atomic_store(&error_data, data);
+    atomic_store(&error_handler, handler ? handler : print_error);
+}
+
+const char *gr_error(void)
+{
+    const gr_thread *t = gr_self();
+    return t->failed ? t->error_text : NULL;
+}
+
+gr_error_code gr_error_kind(void)
+{
+    const gr_thread *t = gr_self();
+    return t->failed ? t->error_kind : GR_OK;
+}
+
+void gr_error_clear(void)
+{
+    gr_self()->failed = false;
+}
+
+void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text, ...)
+{
+    gr_thread *t = gr_self();
+    if (t->failed) return NULL;
+    const char *file = site.file ? strrchr(site.file, '/') : NULL;
+    file = file ? file + 1 : site.file ? site.file : "?";
+    const size_t room = sizeof t->error_text;
+    size_t used = (size_t)snprintf(t->error_text, room, "%s:%d: %s: ", file, site.line, op);
+    if (used > room) used = room;
+    va_list args;
+    va_start(args, text);
+    vsnprintf(t->error_text + used, room - used, text, args);
+    va_end(args);
+    t->error_kind = kind;
+    t->failed = true;
+    atomic_load(&error_handler)(t->error_text, atomic_load(&error_data));
+    const char *stop = getenv("GRADUS_ABORT");
+    if (stop && !strcmp(stop, "1")) __builtin_trap();
+    return NULL;
+}
+
+void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t bytes)
+{
+    return gr_fail(GR_ERROR_MEMORY, site, op, "no memory for %s (%zu bytes); must be free", purpose, bytes);
+}
+
+bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name)
+{
+    if (!t)
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is NULL and no earlier call failed; must be a tensor", name);
+    else if (t == gr_absent)
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is GR_ABSENT; must be a tensor", name);
+    else if (t->died_line)
+        gr_fail(GR_ERROR_STATE, site, op,
+                "%s is dead: the scope that owned it has ended (%s:%d); must be alive: gr_keep it first", name,
+                t->died_file, t->died_line);
+    else
+        gr_fail(GR_ERROR_STATE, site, op, "%s is dead: its owner is gone; must be alive", name);
+    return false;
+}
+
+static char *shape_text(int dim, const int64_t *size, char text[GR_SHAPE_TEXT])
+{
+    size_t used = 0;
+    text[used++] = '[';
+    for (int d = 0; d < dim; d++)
+        used += (size_t)snprintf(text + used, GR_SHAPE_TEXT - used, d ? ", %" PRId64 : "%" PRId64, size[d]);
+    if (used > GR_SHAPE_TEXT - 2) used = GR_SHAPE_TEXT - 2;
+    memcpy(text + used, "]", 2);
+    return text;
+}
+
+char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT])
+{
+    int64_t size[GR_MAX_DIMS];
+    for (int d = 0; d < t->dim; d++) size[d] = t->axis[d].size;
+    return shape_text(t->dim, size, text);
+}
+
+char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT])
+{
+    return shape_text(s->count < 0 ? GR_MAX_DIMS : s->count, s->size, text);
+}

@@ -1,0 +1,342 @@
+/* internal.h - the structs of the hot path: tensors, storages, and what belongs to a thread. */
+#ifndef GR_INTERNAL_H
+#define GR_INTERNAL_H
+#include <stdatomic.h>
+
+#include "core/base.h"
+#include "core/kernels.h"
+
+#define GR_TLS _Thread_local __attribute__((tls_model("initial-exec")))
+#define GR_HOT __attribute__((hot))
+#define GR_COLD __attribute__((cold, noinline))
+#define gr_likely(x) __builtin_expect(!!(x), 1)
+#define gr_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A block of memory and its header, one object of the pool. On the CPU the data follows the header. */
+typedef struct gr_storage {
+    char *data;
+    struct gr_storage *next;   /* in its free list */
+    _Atomic uint32_t refs;     /* headers that show it: views share it */
+    uint32_t version;          /* grows with every change in place */
+    uint8_t size_class, device;
+    int32_t changed_line;      /* who changed it last, for error texts */
+    const char *changed_by, *changed_file;
+    size_t bytes;
+} gr_storage;
+
+typedef struct {
+    int64_t size, stride; /* stride in elements */
+} gr_axis;
+
+enum { GR_DEAD = 0, GR_LIVE = 0xA5 };
+#define GR_NOT_OWNED UINT32_MAX
+/* flags of a header */
+enum {
+    GR_HOOKED = 1,        /* a hook or retain_grad waits for its gradient */
+    GR_UNTRACKED_VIEW = 2 /* a view made while nothing was recorded */
+};
+
+/* The header of a tensor, three cache lines. The first holds all that a call on equal shapes reads. A header goes back
+ * to the pool only when its scope ends, so the tape may point to it even after gr_free. */
+struct gr_tensor {
+    union {
+        char *data;            /* of element 0 */
+        const char *died_file; /* dead: where its scope ended */
+    };
+    gr_storage *storage;
+    int64_t numel;
+    union {
+        struct {
+            uint8_t state, dtype, device, unused;
+        };
+        uint32_t key; /* state, dtype and device at once: one compare per operand */
+    };
+    uint8_t dim;
+    bool requires_grad;
+    bool contiguous; /* row-major without gaps */
+    bool has_grad;   /* leaf: .grad is present (it may wait here, marked absent) */
+    uint32_t value;  /* its value's number on the tape of `thread`; 0: a leaf */
+    uint32_t oldest; /* the number of the first value of the oldest call that its history reaches */
+    union {
+        uint32_t owned_at; /* its place among its thread's owned objects */
+        int32_t died_line;
+    };
+    uint16_t thread; /* that recorded its value, and that may put a gradient into it */
+    uint16_t flags;
+    union {
+        struct gr_call *call; /* value != 0: that made the value */
+        gr_tensor *grad;      /* leaf: the accumulated gradient, owned by it */
+    };
+    gr_tensor *base;      /* view of a tensor whose history it follows, or NULL */
+    gr_axis axis[GR_MAX_DIMS];
+    uint32_t base_value;  /* base's value when this view's history was recorded */
+};
+
+enum { GR_RING = 1024 };    /* headers that die wait until so many more have died */
+enum { GR_CLASSES = 240 };  /* sizes of blocks, see pool.c */
+
+/* What the stack of owned objects holds: the low two bits of the pointer tell which. */
+enum { GR_OWNS_TENSOR, GR_OWNS_OBJECT, GR_OWNS_STORAGE, GR_OWNS_NOTHING };
+/* First member of modules, optimizers, hooks: anything with a destructor that a scope can own. */
+typedef struct gr_object {
+    void (*destroy)(struct gr_object *);
+    uint32_t owned_at;
+    uint32_t alive; /* GR_LIVE or GR_DEAD */
+} gr_object;
+
+typedef struct gr_scope_state {
+    uint64_t serial;
+    uint32_t owned;
+    bool was_recording; /* before it */
+    struct gr_tape_mark {
+        char *next, *end;
+        struct gr_call *last;
+        uint32_t values;
+        uint32_t chunk;
+    } tape;
+} gr_scope_state;
+
+typedef struct gr_thread {
+    /* the tape's end */
+    struct gr_tape_mark tape;
+    bool recording;
+    bool failed; /* an error stands */
+    uint16_t id;
+    /* headers */
+    gr_tensor **ready; /* to use, last in first out */
+    uint32_t ready_count, ready_capacity;
+    uint32_t oldest_dead, headers;
+    /* owned objects, in the order of making */
+    uintptr_t *owned;
+    uint32_t owned_count, owned_capacity;
+    /* open scopes; [0] is the root */
+    gr_scope_state *scope;
+    uint32_t depth, scope_capacity;
+    uint64_t serial;
+    struct gr_task *task; /* the backward pass that runs */
+    struct gr_call *ran;  /* the latest call */
+    gr_site forward_site; /* of the gr_forward that runs */
+    struct gr_hook_list *hooks;
+    struct gr_history_list *histories;
+    gr_storage *pool[GR_CLASSES];
+    size_t pool_bytes;
+    char **chunk; /* of the tape */
+    uint32_t chunks, chunk_capacity;
+    void *slabs; /* of headers, freed at shutdown */
+    gr_error_code error_kind;
+    bool warned_root, warned_depth;
+    char error_text[512];
+    gr_tensor *dead[GR_RING];
+} gr_thread;
+
+extern GR_TLS gr_thread *gr_self_pointer;
+GR_COLD gr_thread *gr_thread_start(void);
+static inline gr_thread *gr_self(void)
+{
+    gr_thread *t = gr_self_pointer;
+    return gr_likely(t != NULL) ? t : gr_thread_start();
+}
+
+/* ---- errors (error.c) ---- */
+/* Reports "file:line: op: text" unless an error stands already. Returns NULL. */
+GR_COLD __attribute__((format(printf, 4, 5))) void *gr_fail(gr_error_code kind, gr_site site, const char *op,
+                                                           const char *text, ...);
+GR_COLD void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t bytes);
+/* Checks that t can be used: not NULL, alive. `name` is the argument's. */
+GR_COLD bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name);
+static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, const char *name)
+{
+    return gr_likely(t && t->state == GR_LIVE) ? true : gr_refuse_tensor(t, site, op, name);
+}
+/* The shape of t or s as "[2, 3]" in text. */
+enum { GR_SHAPE_TEXT = 128 };
+char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT]);
+char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT]);
+extern const char *const gr_dtype_name[GR_DTYPES];
+
+/* ---- memory (pool.c) ---- */
+void *gr_allocate(size_t bytes); /* the only malloc, 64-byte aligned: NULL when there is none */
+void gr_deallocate(void *memory);
+GR_COLD gr_storage *gr_storage_grow(gr_thread *t, int size_class);
+GR_COLD void gr_storage_surplus(gr_thread *t, gr_storage *s);
+GR_COLD bool gr_headers_grow(gr_thread *t);
+GR_COLD bool gr_owned_grow(gr_thread *t);
+bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size); /* *array, doubled to hold count + 1 */
+
+/* 64, 128, ... 512 bytes, then four classes to each doubling. */
+static inline int gr_class_of(size_t bytes)
+{
+    const size_t units = bytes ? (bytes - 1) >> 6 : 0;
+    if (units < 8) return (int)units;
+    const int log2 = 63 - __builtin_clzll(units);
+    return 8 + (log2 - 3) * 4 + (int)(units >> (log2 - 2) & 3);
+}
+size_t gr_class_bytes(int size_class);
+void gr_pool_release(gr_thread *t);
+void *gr_scope_memory(gr_thread *t, size_t bytes);
+void gr_thread_shutdown(void);
+/* What the upper layers do when a thread ends (autograd/scope.c), and when the process does (core/device.c). */
+void gr_thread_close(gr_thread *t);
+void gr_library_end(void);
+
+enum { GR_CACHE_BYTES = 512 << 20 }; /* what one thread keeps for itself; the rest goes to a common list */
+
+/* A block of at least `bytes`, with one reference; NULL without memory. */
+static inline gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
+{
+    const int size_class = gr_class_of(bytes);
+    gr_storage *s = t->pool[size_class];
+    if (gr_likely(s != NULL)) {
+        t->pool[size_class] = s->next;
+        t->pool_bytes -= s->bytes;
+    } else if (!(s = gr_storage_grow(t, size_class)))
+        return NULL;
+    s->changed_by = NULL;
+    return s;
+}
+#ifdef GR_DEBUG_POOL
+static inline void gr_storage_return(gr_thread *t, gr_storage *s)
+{
+    (void)t;
+    gr_deallocate(s);
+}
+#else
+static inline void gr_storage_return(gr_thread *t, gr_storage *s)
+{
+    if (gr_unlikely(t->pool_bytes > GR_CACHE_BYTES)) {
+        gr_storage_surplus(t, s);
+        return;
+    }
+    s->next = t->pool[s->size_class];
+    t->pool[s->size_class] = s;
+    t->pool_bytes += s->bytes;
+}
+#endif
+static inline void gr_storage_drop(gr_thread *t, gr_storage *s)
+{
+    if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1) {
+        if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+        atomic_store_explicit(&s->refs, 1, memory_order_relaxed);
+    }
+    gr_storage_return(t, s);
+}
+static inline gr_tensor *gr_header_take(gr_thread *t)
+{
+    if (gr_unlikely(t->ready_count == 0) && !gr_headers_grow(t)) return NULL;
+    return t->ready[--t->ready_count];
+}
+/* The header of a dead tensor waits in the ring, so that a stale pointer to it is told from a live one. */
+static inline void gr_header_drop(gr_thread *t, gr_tensor *x)
+{
+#ifdef GR_DEBUG_POOL
+    (void)t, (void)x; /* never used again */
+#else
+    gr_tensor *old = t->dead[t->oldest_dead];
+    t->dead[t->oldest_dead] = x;
+    t->oldest_dead = (t->oldest_dead + 1) % GR_RING;
+    if (gr_likely(old != NULL)) t->ready[t->ready_count++] = old;
+#endif
+}
+/* Puts x among what the open scope owns. Call gr_can_own first where failure must be possible. */
+static inline bool gr_can_own(gr_thread *t)
+{
+    return gr_likely(t->owned_count < t->owned_capacity) ? true : gr_owned_grow(t);
+}
+static inline void gr_own(gr_thread *t, gr_tensor *x)
+{
+    x->owned_at = t->owned_count;
+    t->owned[t->owned_count++] = (uintptr_t)x;
+}
+bool gr_own_object(gr_thread *t, gr_object *object);
+/* Whether a scope of this thread owns the object at this place. */
+static inline bool gr_is_owned(const gr_thread *t, uint32_t owned_at, const void *object, uintptr_t tag)
+{
+    return owned_at < t->owned_count && t->owned[owned_at] == ((uintptr_t)object | tag);
+}
+/* Takes x from its scope, for another owner. */
+static inline void gr_disown(gr_thread *t, gr_tensor *x)
+{
+    t->owned[x->owned_at] = GR_OWNS_NOTHING;
+    if (x->owned_at + 1 == t->owned_count) t->owned_count--;
+    x->owned_at = GR_NOT_OWNED;
+}
+
+/* ---- tensors (tensor.c) ---- */
+extern const uint8_t gr_dtype_size[GR_DTYPES];
+static inline bool gr_is_float(int dtype)
+{
+    return dtype <= GR_BFLOAT16;
+}
+extern const gr_device_table *gr_devices[2];
+static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
+{
+    return gr_devices[t->device]->kernels[t->dtype];
+}
+/* Sizes, row-major strides and numel of x; false when there are too many elements. Its dtype is set. */
+bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size);
+static inline void gr_copy_sizes(gr_tensor *to, const gr_tensor *from)
+{
+    to->dim = from->dim;
+    to->numel = from->numel;
+    int64_t stride = 1;
+    for (int d = from->dim; d-- > 0;) {
+        to->axis[d].size = from->axis[d].size;
+        to->axis[d].stride = stride;
+        stride *= from->axis[d].size;
+    }
+}
+static inline bool gr_same_sizes(const gr_tensor *a, const gr_tensor *b)
+{
+    if (a->dim != b->dim) return false;
+    for (int d = 0; d < a->dim; d++)
+        if (a->axis[d].size != b->axis[d].size) return false;
+    return true;
+}
+bool gr_is_row_major(const gr_tensor *t);
+/* Sizes of a header, dead or alive. */
+static inline gr_shape gr_sizes_of(const gr_tensor *t)
+{
+    gr_shape s = {t->dim, {0}};
+    for (int d = 0; d < t->dim; d++) s.size[d] = t->axis[d].size;
+    return s;
+}
+/* The rest of a header whose dtype, device and sizes are set, as a leaf without data. */
+static inline void gr_header_init(gr_tensor *x)
+{
+    x->storage = NULL;
+    x->requires_grad = x->has_grad = false;
+    x->contiguous = true;
+    x->value = 0;
+    x->flags = 0;
+    x->grad = NULL;
+    x->base = NULL;
+    x->owned_at = GR_NOT_OWNED;
+    x->state = GR_LIVE;
+    x->unused = 0;
+}
+static inline bool gr_attach_memory(gr_thread *t, gr_tensor *x)
+{
+    gr_storage *s = gr_storage_take(t, (size_t)x->numel * gr_dtype_size[x->dtype]);
+    if (gr_unlikely(!s)) return false;
+    x->storage = s;
+    x->data = s->data;
+    x->thread = t->id;
+    return true;
+}
+/* A tensor nobody owns yet, elements undefined; NULL without memory, unreported. */
+gr_tensor *gr_tensor_like(gr_thread *t, const gr_tensor *x, gr_dtype dtype);
+gr_tensor *gr_tensor_sized(gr_thread *t, gr_dtype dtype, uint8_t device, int dim, const int64_t *size);
+/* The end of a tensor that no scope owns. */
+void gr_tensor_discard(gr_thread *t, gr_tensor *x);
+/* A view of x as a header on the C stack, for kernels only: no reference is counted. */
+static inline gr_tensor gr_alias(const gr_tensor *x)
+{
+    gr_tensor view = *x;
+    view.contiguous = gr_is_row_major(&view);
+    return view;
+}
+gr_dtype gr_resolve_dtype(gr_dtype dtype);
+/* dim counted from the front, or -1 after reporting. */
+int gr_check_dim(int dim, const gr_tensor *x, gr_site site, const char *op);
+
+#endif

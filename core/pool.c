@@ -1,0 +1,307 @@
+/* pool.c - memory: blocks by size, headers, what a thread owns, and the thread's own state. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/internal.h"
+
+GR_TLS gr_thread *gr_self_pointer;
+
+/* ---- the only malloc ---- */
+
+#ifdef GR_FAULTS
+/* The tests' switch: the call number gr_fault_at fails, and with gr_fault_persistent all after it. */
+GR_API _Atomic int64_t gr_fault_at, gr_fault_count;
+GR_API _Atomic bool gr_fault_persistent;
+static bool fault(void)
+{
+    const int64_t count = atomic_fetch_add(&gr_fault_count, 1) + 1, at = atomic_load(&gr_fault_at);
+    return at > 0 && (count == at || (count > at && atomic_load(&gr_fault_persistent)));
+}
+#else
+static inline bool fault(void)
+{
+    return false;
+}
+#endif
+
+void *gr_allocate(size_t bytes)
+{
+    if (fault() || bytes > PTRDIFF_MAX - 64) return NULL;
+    return aligned_alloc(64, bytes ? (bytes + 63) / 64 * 64 : 64);
+}
+
+void gr_deallocate(void *memory)
+{
+    free(memory);
+}
+
+bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
+{
+    if (count < *capacity) return true;
+    const uint32_t wanted = *capacity ? 2 * *capacity : 64;
+    if (wanted <= *capacity) return false;
+    void *old, *grown = gr_allocate(wanted * size);
+    if (!grown) return false;
+    memcpy(&old, array, sizeof old);
+    if (old) memcpy(grown, old, *capacity * size);
+    gr_deallocate(old);
+    memcpy(array, &grown, sizeof grown);
+    *capacity = wanted;
+    return true;
+}
+
+/* ---- blocks ---- */
+
+/* Blocks that threads gave up, by size class. */
+static pthread_mutex_t common_lock = PTHREAD_MUTEX_INITIALIZER;
+static gr_storage *common[GR_CLASSES];
+static _Atomic int64_t common_count;
+/* Small blocks are cut from slabs, which stay until the process ends. */
+enum { SLAB = 64 << 10, SMALL = 1024, HEADER = 64 };
+_Static_assert(sizeof(gr_storage) <= HEADER, "a storage's header is one cache line");
+static void *slabs;
+
+size_t gr_class_bytes(int size_class)
+{
+    if (size_class < 8) return (size_t)(size_class + 1) * 64;
+    const int log2 = (size_class - 8) / 4 + 3, quarter = (size_class - 8) % 4;
+    return ((size_t)(4 + quarter + 1) << (log2 - 2)) * 64;
+}
+
+static gr_storage *common_take(int size_class)
+{
+    if (atomic_load_explicit(&common_count, memory_order_relaxed) == 0) return NULL;
+    pthread_mutex_lock(&common_lock);
+    gr_storage *s = common[size_class];
+    if (s) {
+        common[size_class] = s->next;
+        atomic_fetch_sub_explicit(&common_count, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&common_lock);
+    return s;
+}
+
+static void common_put(gr_storage *s)
+{
+    pthread_mutex_lock(&common_lock);
+    s->next = common[s->size_class];
+    common[s->size_class] = s;
+    atomic_fetch_add_explicit(&common_count, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&common_lock);
+}
+
+void gr_storage_surplus(gr_thread *t, gr_storage *s)
+{
+    (void)t;
+    common_put(s);
+}
+
+static void storage_init(gr_storage *s, int size_class, size_t bytes)
+{
+    memset(s, 0, sizeof *s);
+    s->data = (char *)s + HEADER;
+    s->size_class = (uint8_t)size_class;
+    s->bytes = bytes;
+    atomic_init(&s->refs, 1);
+}
+
+#ifndef GR_DEBUG_POOL
+/* Cuts a slab into blocks; the first is returned, the rest wait in the thread's list. */
+static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
+{
+    char *slab = gr_allocate(SLAB);
+    if (!slab) return NULL;
+    pthread_mutex_lock(&common_lock);
+    memcpy(slab, &slabs, sizeof slabs);
+    slabs = slab;
+    pthread_mutex_unlock(&common_lock);
+    const size_t step = HEADER + bytes;
+    for (size_t at = 64 + step; at + step <= SLAB; at += step) {
+        gr_storage *s = (gr_storage *)(slab + at);
+        storage_init(s, size_class, bytes);
+        s->next = t->pool[size_class];
+        t->pool[size_class] = s;
+        t->pool_bytes += bytes;
+    }
+    gr_storage *first = (gr_storage *)(slab + 64);
+    storage_init(first, size_class, bytes);
+    return first;
+}
+#endif
+
+gr_storage *gr_storage_grow(gr_thread *t, int size_class)
+{
+    gr_storage *s = common_take(size_class);
+    if (s) return s;
+    const size_t bytes = gr_class_bytes(size_class);
+#ifndef GR_DEBUG_POOL
+    if (bytes <= SMALL) return slab_cut(t, size_class, bytes);
+#else
+    (void)t;
+#endif
+    s = gr_allocate(HEADER + bytes);
+    if (!s) {
+        gr_pool_release(t);
+        s = gr_allocate(HEADER + bytes);
+    }
+    if (s) storage_init(s, size_class, bytes);
+    return s;
+}
+
+static void list_release(gr_storage **list, int size_class)
+{
+    if (gr_class_bytes(size_class) <= SMALL) return; /* parts of slabs */
+    while (*list) {
+        gr_storage *s = *list;
+        *list = s->next;
+        gr_deallocate(s);
+    }
+}
+
+/* Gives back to the system what waits in the thread's lists and in the common ones. */
+void gr_pool_release(gr_thread *t)
+{
+    for (int c = 0; c < GR_CLASSES; c++) {
+        for (const gr_storage *s = t->pool[c]; s && s->bytes > SMALL; s = s->next) t->pool_bytes -= s->bytes;
+        list_release(&t->pool[c], c);
+    }
+    pthread_mutex_lock(&common_lock);
+    for (int c = 0; c < GR_CLASSES; c++) {
+        for (const gr_storage *s = common[c]; s && s->bytes > SMALL; s = s->next) atomic_fetch_sub(&common_count, 1);
+        list_release(&common[c], c);
+    }
+    pthread_mutex_unlock(&common_lock);
+}
+
+/* ---- headers ---- */
+
+bool gr_headers_grow(gr_thread *t)
+{
+    enum { COUNT = 64 };
+    _Static_assert(sizeof(gr_tensor) <= 256, "four cache lines");
+    if (t->headers + COUNT > t->ready_capacity) { /* every header fits, so that a drop never allocates */
+        uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 2048;
+        gr_tensor **ready = gr_allocate(capacity * sizeof *ready);
+        if (!ready) return false;
+        if (t->ready_count) memcpy(ready, t->ready, t->ready_count * sizeof *ready);
+        gr_deallocate(t->ready);
+        t->ready = ready;
+        t->ready_capacity = capacity;
+    }
+    char *slab = gr_allocate(64 + COUNT * 256);
+    if (!slab) return false;
+    memset(slab, 0, 64 + COUNT * 256);
+    memcpy(slab, &t->slabs, sizeof t->slabs);
+    t->slabs = slab;
+    t->headers += COUNT;
+    for (int i = COUNT; i-- > 0;) t->ready[t->ready_count++] = (gr_tensor *)(slab + 64 + i * 256);
+    return true;
+}
+
+/* ---- what the scopes own ---- */
+
+bool gr_owned_grow(gr_thread *t)
+{
+    return gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned);
+}
+
+bool gr_own_object(gr_thread *t, gr_object *object)
+{
+    if (!gr_can_own(t)) return false;
+    object->owned_at = t->owned_count;
+    object->alive = GR_LIVE;
+    t->owned[t->owned_count++] = (uintptr_t)object | GR_OWNS_OBJECT;
+    return true;
+}
+
+/* An array that the open scope owns. */
+void *gr_scope_memory(gr_thread *t, size_t bytes)
+{
+    if (!gr_can_own(t)) return NULL;
+    gr_storage *s = gr_storage_take(t, bytes);
+    if (!s) return NULL;
+    t->owned[t->owned_count++] = (uintptr_t)s | GR_OWNS_STORAGE;
+    return s->data;
+}
+
+/* ---- threads ---- */
+
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static _Atomic uint32_t thread_count;
+
+static void thread_end(void *memory)
+{
+    gr_thread *t = memory;
+    gr_self_pointer = t;
+    gr_thread_close(t);
+    for (int c = 0; c < GR_CLASSES; c++)
+        while (t->pool[c]) {
+            gr_storage *s = t->pool[c];
+            t->pool[c] = s->next;
+            common_put(s);
+        }
+    gr_self_pointer = NULL;
+    while (t->slabs) {
+        void *slab = t->slabs;
+        memcpy(&t->slabs, slab, sizeof t->slabs);
+        gr_deallocate(slab);
+    }
+    gr_deallocate(t->ready);
+    gr_deallocate(t->owned);
+    gr_deallocate(t->scope);
+    gr_deallocate(t);
+}
+
+static void thread_key_make(void)
+{
+    pthread_key_create(&thread_key, thread_end);
+}
+
+gr_thread *gr_thread_start(void)
+{
+    static gr_thread without_memory = {.id = UINT16_MAX};
+    pthread_once(&thread_once, thread_key_make);
+    gr_thread *t = gr_allocate(sizeof *t);
+    if (!t) return &without_memory;
+    memset(t, 0, sizeof *t);
+    t->id = (uint16_t)(atomic_fetch_add(&thread_count, 1) + 1);
+    t->recording = true;
+    if (!gr_grow(&t->scope, &t->scope_capacity, 0, sizeof *t->scope)) {
+        gr_deallocate(t);
+        return &without_memory;
+    }
+    memset(t->scope, 0, sizeof *t->scope);
+    pthread_setspecific(thread_key, t);
+    gr_self_pointer = t;
+    return t;
+}
+
+void gr_thread_shutdown(void)
+{
+    gr_thread *t = gr_self_pointer;
+    if (t) {
+        pthread_setspecific(thread_key, NULL);
+        thread_end(t);
+    }
+}
+
+/* The last word of the process: what no thread holds any more. */
+__attribute__((destructor)) static void pool_end(void)
+{
+    gr_thread_shutdown();
+    gr_library_end();
+    pthread_mutex_lock(&common_lock);
+    for (int c = 0; c < GR_CLASSES; c++) {
+        if (gr_class_bytes(c) > SMALL) list_release(&common[c], c);
+        common[c] = NULL;
+    }
+    atomic_store(&common_count, 0);
+    while (slabs) {
+        void *slab = slabs;
+        memcpy(&slabs, slab, sizeof slabs);
+        gr_deallocate(slab);
+    }
+    pthread_mutex_unlock(&common_lock);
+}

@@ -1,0 +1,181 @@
+/* random.c - the default generator, and tensors filled from it. */
+#define _GNU_SOURCE
+#include "core/random.h"
+
+#include <pthread.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/generator.h"
+#include "core/internal.h"
+#include "core/sampler.h"
+
+/* One generator for the process; a fill holds the lock, so its draws are one sequence. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static gr_generator generator;
+static bool seeded;
+
+static gr_generator *generator_lock(void)
+{
+    pthread_mutex_lock(&lock);
+    if (!seeded) {
+        uint64_t seed = (uint64_t)time(NULL);
+        if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed = (uint64_t)time(NULL);
+        gr_generator_seed(&generator, seed);
+        seeded = true;
+    }
+    return &generator;
+}
+
+static void generator_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+void gr_manual_seed(uint64_t seed)
+{
+    pthread_mutex_lock(&lock);
+    gr_generator_seed(&generator, seed);
+    seeded = true;
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- fills ---- */
+
+/* The elements of t, each once, in one block of memory, in whatever order of dimensions. */
+static bool is_dense(const gr_tensor *t)
+{
+    int64_t last = 0;
+    for (int d = 0; d < t->dim; d++) {
+        if (t->axis[d].size > 1 && t->axis[d].stride == 0) return false;
+        last += (t->axis[d].size - 1) * t->axis[d].stride;
+    }
+    if (last + 1 != t->numel) return false;
+    for (int d = 0; d < t->dim; d++) /* no two dimensions step alike */
+        for (int e = 0; e < d; e++)
+            if (t->axis[d].size > 1 && t->axis[e].size > 1 && t->axis[d].stride == t->axis[e].stride) return false;
+    return true;
+}
+
+enum fill { UNIFORM, NORMAL, BERNOULLI };
+typedef struct {
+    enum fill kind;
+    double first, second;
+    bool scalar_form; /* of the normal distribution */
+} drawing;
+
+static void draw(const drawing *d, gr_dtype dtype, void *out, int64_t n)
+{
+    gr_generator *g = generator_lock();
+    const bool narrow = dtype == GR_FLOAT32;
+    if (d->kind == UNIFORM && narrow) gr_fill_uniform_f32(g, out, n, d->first, d->second);
+    else if (d->kind == UNIFORM) gr_fill_uniform_f64(g, out, n, d->first, d->second);
+    else if (d->kind == NORMAL && d->scalar_form && narrow) gr_fill_normal_scalar_f32(g, out, n, d->first, d->second);
+    else if (d->kind == NORMAL && d->scalar_form) gr_fill_normal_scalar_f64(g, out, n, d->first, d->second);
+    else if (d->kind == NORMAL && narrow) gr_fill_normal_f32(g, out, n, d->first, d->second);
+    else if (d->kind == NORMAL) gr_fill_normal_f64(g, out, n, d->first, d->second);
+    generator_unlock();
+}
+
+/* Dense memory is filled as it lies, other tensors in row-major order; on the host, then copied. */
+static bool fill(gr_tensor *t, drawing d)
+{
+    d.scalar_form = t->numel < 16 || !t->contiguous;
+    if (t->device == 0 && is_dense(t)) {
+        draw(&d, (gr_dtype)t->dtype, t->data, t->numel);
+        return true;
+    }
+    gr_thread *thread = gr_self();
+    gr_tensor *host = gr_tensor_like(thread, t, (gr_dtype)t->dtype);
+    if (!host) return false;
+    draw(&d, (gr_dtype)t->dtype, host->data, t->numel);
+    gr_kernels_of(t)->copy(t, host);
+    gr_tensor_discard(thread, host);
+    return true;
+}
+
+bool gr_fill_uniform(gr_tensor *t, double from, double to)
+{
+    return fill(t, (drawing){.kind = UNIFORM, .first = from, .second = to});
+}
+
+bool gr_fill_normal(gr_tensor *t, double mean, double std)
+{
+    return fill(t, (drawing){.kind = NORMAL, .first = mean, .second = std});
+}
+
+/* ---- new tensors ---- */
+
+static gr_tensor *made(const gr_make_args *args, const char *op, double first, double second, enum fill kind)
+{
+    const gr_dtype dtype = gr_resolve_dtype(args->dtype);
+    if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s; must be float32 or float64",
+                       dtype > 0 && dtype < GR_DTYPES ? gr_dtype_name[dtype] : "unknown");
+    gr_tensor *t = gr_empty_at(args);
+    if (!t || fill(t, (drawing){.kind = kind, .first = first, .second = second})) return t;
+    return gr_fail_memory(args->site, op, "the numbers", (size_t)t->numel);
+}
+
+gr_tensor *gr_rand_at(const gr_make_args *args)
+{
+    return made(args, "rand", 0, 1, UNIFORM);
+}
+
+gr_tensor *gr_randn_at(const gr_make_args *args)
+{
+    return made(args, "randn", 0, 1, NORMAL);
+}
+
+/* int64 numbers made by f, converted to t's dtype */
+static gr_tensor *integers(gr_tensor *t, gr_site site, const char *op, void (*f)(gr_generator *, int64_t *, int64_t, const int64_t *),
+                           const int64_t *bounds)
+{
+    if (!t) return NULL;
+    gr_thread *thread = gr_self();
+    gr_tensor *wide = gr_tensor_like(thread, t, GR_INT64);
+    if (!wide) return gr_fail_memory(site, op, "the numbers", (size_t)t->numel * sizeof(int64_t));
+    f(generator_lock(), (int64_t *)(void *)wide->data, t->numel, bounds);
+    generator_unlock();
+    gr_kernels_of(t)->copy(t, wide);
+    gr_tensor_discard(thread, wide);
+    return t;
+}
+
+static void draw_integers(gr_generator *g, int64_t *out, int64_t n, const int64_t *bounds)
+{
+    gr_fill_integers(g, out, n, bounds[0], bounds[1]);
+}
+
+gr_tensor *gr_randint_at(int64_t low, int64_t high, const gr_make_args *args)
+{
+    if (low >= high)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, "randint", "low is %lld, high is %lld; low must be less", (long long)low,
+                       (long long)high);
+    gr_make_args as = *args;
+    if (as.dtype == GR_DTYPE_DEFAULT) as.dtype = GR_INT64;
+    return integers(gr_empty_at(&as), args->site, "randint", draw_integers, (const int64_t[]){low, high});
+}
+
+static void draw_permutation(gr_generator *g, int64_t *out, int64_t n, const int64_t *unused)
+{
+    (void)unused;
+    gr_fill_permutation(g, out, n);
+}
+
+gr_tensor *gr_randperm_at(int64_t n, gr_site site)
+{
+    const gr_make_args as = {.shape = {1, {n}}, .site = site, .dtype = GR_INT64, .device = {-1, 0}};
+    return integers(gr_empty_at(&as), site, "randperm", draw_permutation, NULL);
+}
+
+static void draw_order(gr_generator *g, int64_t *out, int64_t n, const int64_t *shuffle)
+{
+    gr_loader_order(g, NULL, n, *shuffle != 0, out);
+}
+
+gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site)
+{
+    const gr_make_args as = {.shape = {1, {n}}, .site = site, .dtype = GR_INT64, .device = {-1, 0}};
+    return integers(gr_empty_at(&as), site, "sample_order", draw_order, (const int64_t[]){shuffle});
+}

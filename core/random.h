@@ -1,0 +1,46 @@
+/* random.h - random tensors, the same numbers as PyTorch's CPU generator gives for the same seed. */
+#ifndef GR_RANDOM_H
+#define GR_RANDOM_H
+#include "core/tensor.h"
+
+GR_BEGIN_C
+
+/* Seeds the default generator, from which all functions here draw, in the order of the calls. Never seeded, it starts from
+ * the system's entropy. Matsumoto, Nishimura 1998 (mt19937). */
+GR_API void gr_manual_seed(uint64_t seed);
+
+GR_API gr_tensor *gr_rand_at(const gr_make_args *args);  /* uniform in [0, 1) */
+GR_API gr_tensor *gr_randn_at(const gr_make_args *args); /* normal, mean 0, deviation 1 */
+/* Integers low <= n < high; int64 unless a dtype is given. */
+GR_API gr_tensor *gr_randint_at(int64_t low, int64_t high, const gr_make_args *args);
+/* The numbers 0 to n - 1 in random order, int64 [n]. */
+GR_API gr_tensor *gr_randperm_at(int64_t n, gr_site site);
+/* 1 with the probability in p (0 to 1), else 0; p's shape and dtype. */
+GR_API gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site);
+/* The order in which PyTorch's DataLoader visits n samples in its next epoch, int64 [n]; draws what it draws. */
+GR_API gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site);
+
+/* Fills t, float, in place of what it held: no gradient is recorded here. */
+bool gr_fill_uniform(gr_tensor *t, double from, double to);
+bool gr_fill_normal(gr_tensor *t, double mean, double std);
+bool gr_fill_bernoulli(gr_tensor *t, double p);
+
+GR_END_C
+
+#ifndef __cplusplus
+#define gr_rand(...) gr_rand_at(GR_MAKE(__VA_ARGS__))
+#define gr_randn(...) gr_randn_at(GR_MAKE(__VA_ARGS__))
+#define gr_rand_with(...) GR_CALL(gr_rand_at, gr_make_args, GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__)
+#define gr_randn_with(...) GR_CALL(gr_randn_at, gr_make_args, GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__)
+#define gr_randint(low, high, ...) gr_randint_at(low, high, GR_MAKE(__VA_ARGS__))
+#define gr_randint_with(low, high, ...) \
+    __extension__({ \
+        GR_QUIET_BEGIN gr_randint_at(low, high, \
+                                     &(gr_make_args){GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__}); \
+        GR_QUIET_END \
+    })
+#define gr_randperm(n) gr_randperm_at(n, GR_HERE)
+#define gr_bernoulli(p) gr_bernoulli_at(p, GR_HERE)
+#define gr_sample_order(n, shuffle) gr_sample_order_at(n, shuffle, GR_HERE)
+#endif
+#endif

@@ -1,0 +1,269 @@
+/* tensor.c - headers, sizes and dtypes of tensors; looking at them. */
+#include <math.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "core/tensor.h"
+
+const uint8_t gr_dtype_size[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
+/* The sentinel of absent optional arguments: a dead header, so using it as a tensor is caught like any dead one. */
+static gr_tensor absent;
+gr_tensor *const gr_absent = &absent;
+
+gr_shape gr_shape_from(const int64_t *size, int64_t count)
+{
+    gr_shape s = {count > GR_MAX_DIMS ? -1 : (int)count, {0}};
+    for (int64_t d = 0; d < count && d < GR_MAX_DIMS; d++) s.size[d] = size[d];
+    return s;
+}
+
+bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size)
+{
+    int64_t stride = 1, bytes;
+    bool empty = false;
+    for (int d = 0; d < dim; d++) empty |= size[d] == 0;
+    x->dim = (uint8_t)dim;
+    for (int d = dim; d-- > 0;) {
+        x->axis[d].size = size[d];
+        x->axis[d].stride = stride;
+        const int64_t times = size[d] ? size[d] : 1;
+        if (__builtin_mul_overflow(stride, times, &stride)) {
+            if (!empty) return false;
+            stride = 1;
+        }
+    }
+    x->numel = empty ? 0 : stride;
+    return empty || !__builtin_mul_overflow(stride, (int64_t)gr_dtype_size[x->dtype], &bytes);
+}
+
+bool gr_is_row_major(const gr_tensor *t)
+{
+    int64_t stride = 1;
+    for (int d = t->dim; d-- > 0;) {
+        if (t->axis[d].size != 1 && t->axis[d].stride != stride) return t->numel == 0;
+        stride *= t->axis[d].size;
+    }
+    return true;
+}
+
+gr_tensor *gr_tensor_like(gr_thread *t, const gr_tensor *x, gr_dtype dtype)
+{
+    gr_tensor *y = gr_header_take(t);
+    if (!y) return NULL;
+    y->dtype = (uint8_t)dtype;
+    y->device = x->device;
+    gr_copy_sizes(y, x);
+    gr_header_init(y);
+    if (gr_attach_memory(t, y)) return y;
+    y->state = GR_DEAD;
+    gr_header_drop(t, y);
+    return NULL;
+}
+
+gr_tensor *gr_tensor_sized(gr_thread *t, gr_dtype dtype, uint8_t device, int dim, const int64_t *size)
+{
+    gr_tensor shape;
+    shape.dtype = (uint8_t)dtype;
+    shape.device = device;
+    return gr_set_sizes(&shape, dim, size) ? gr_tensor_like(t, &shape, dtype) : NULL;
+}
+
+void gr_tensor_discard(gr_thread *t, gr_tensor *x)
+{
+    if (x->value == 0 && x->grad) gr_tensor_discard(t, x->grad);
+    x->grad = NULL;
+    gr_storage_drop(t, x->storage);
+    x->state = GR_DEAD;
+    x->died_line = 0;
+    gr_header_drop(t, x);
+}
+
+int gr_check_dim(int dim, const gr_tensor *x, gr_site site, const char *op)
+{
+    const int dims = x->dim ? x->dim : 1;
+    if (dim >= -dims && dim < dims) return dim < 0 ? dim + dims : dim;
+    char text[GR_SHAPE_TEXT];
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "dim is %d, x is %s; must be %d to %d", dim, gr_shape_text(x, text), -dims,
+            dims - 1);
+    return -1;
+}
+
+/* ---- settings ---- */
+
+static _Atomic int default_dtype = GR_FLOAT32;
+
+gr_dtype gr_default_dtype(void)
+{
+    return (gr_dtype)atomic_load_explicit(&default_dtype, memory_order_relaxed);
+}
+
+gr_dtype gr_resolve_dtype(gr_dtype dtype)
+{
+    return dtype == GR_DTYPE_DEFAULT ? gr_default_dtype() : dtype;
+}
+
+bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site)
+{
+    if (dtype == GR_FLOAT32 || dtype == GR_FLOAT64) {
+        atomic_store(&default_dtype, (int)dtype);
+        return true;
+    }
+    gr_fail(GR_ERROR_ARGUMENT, site, "set_default_dtype", "dtype is %s; must be float32 or float64",
+            dtype >= 0 && dtype < GR_DTYPES ? gr_dtype_name[dtype] : "unknown");
+    return false;
+}
+
+/* ---- looking ---- */
+
+int gr_dim_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "dim", "t") ? t->dim : -1;
+}
+
+int64_t gr_size_at(const gr_tensor *t, int axis, gr_site site)
+{
+    if (!gr_usable(t, site, "size", "t")) return -1;
+    if ((axis = gr_check_dim(axis, t, site, "size")) < 0) return -1;
+    return t->dim ? t->axis[axis].size : 1;
+}
+
+int64_t gr_stride_at(const gr_tensor *t, int axis, gr_site site)
+{
+    if (!gr_usable(t, site, "stride", "t")) return -1;
+    if ((axis = gr_check_dim(axis, t, site, "stride")) < 0) return -1;
+    return t->dim ? t->axis[axis].stride : 1;
+}
+
+int64_t gr_numel_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "numel", "t") ? t->numel : -1;
+}
+
+gr_dtype gr_dtype_of_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "dtype_of", "t") ? (gr_dtype)t->dtype : GR_DTYPE_DEFAULT;
+}
+
+gr_device gr_device_of_at(const gr_tensor *t, gr_site site)
+{
+    if (!gr_usable(t, site, "device_of", "t")) return GR_DEVICE_DEFAULT;
+    return (gr_device){(int8_t)t->device, 0};
+}
+
+gr_shape gr_shape_of_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "shape_of", "t") ? gr_sizes_of(t) : (gr_shape){-1, {0}};
+}
+
+bool gr_is_contiguous_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "is_contiguous", "t") && t->contiguous;
+}
+
+bool gr_requires_grad_of_at(const gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "requires_grad", "t") && t->requires_grad;
+}
+
+void *gr_data_at(gr_tensor *t, gr_site site)
+{
+    return gr_usable(t, site, "data", "t") ? t->data : NULL;
+}
+
+static double read_element(const gr_tensor *t, int64_t place)
+{
+    const size_t size = gr_dtype_size[t->dtype];
+    union {
+        float f;
+        double d;
+        int64_t i64;
+        int32_t i32;
+        uint8_t u8;
+        bool b;
+    } element;
+    gr_devices[t->device]->copy(&element, t->data + place * (int64_t)size, size);
+    switch (t->dtype) {
+    case GR_FLOAT32: return (double)element.f;
+    case GR_FLOAT64: return element.d;
+    case GR_INT64: return (double)element.i64;
+    case GR_INT32: return element.i32;
+    case GR_UINT8: return element.u8;
+    case GR_BOOL: return element.b;
+    default: return (double)NAN;
+    }
+}
+
+double gr_item_at(const gr_tensor *t, gr_site site)
+{
+    if (!gr_usable(t, site, "item", "t")) return (double)NAN;
+    if (gr_likely(t->numel == 1)) return read_element(t, 0);
+    char text[GR_SHAPE_TEXT];
+    gr_fail(GR_ERROR_ARGUMENT, site, "item", "t is %s; must have one element", gr_shape_text(t, text));
+    return (double)NAN;
+}
+
+double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
+{
+    char shape[GR_SHAPE_TEXT], given[GR_SHAPE_TEXT];
+    if (!gr_usable(t, site, "at", "t")) return (double)NAN;
+    int64_t offset = 0;
+    bool inside = place.count == t->dim;
+    for (int d = 0; inside && d < t->dim; d++) {
+        const int64_t size = t->axis[d].size, i = place.size[d] < 0 ? place.size[d] + size : place.size[d];
+        inside = i >= 0 && i < size;
+        offset += i * t->axis[d].stride;
+    }
+    if (inside) return read_element(t, offset);
+    gr_fail(GR_ERROR_ARGUMENT, site, "at", "place is %s, t is %s; must have one index, within range, for each dimension",
+            gr_sizes_text(&place, given), gr_shape_text(t, shape));
+    return (double)NAN;
+}
+
+bool gr_to_array_at(const gr_tensor *t, void *buffer, gr_dtype dtype, int64_t count, gr_site site)
+{
+    if (!gr_usable(t, site, "to_array", "t")) return false;
+    if (!buffer || count != t->numel) {
+        char text[GR_SHAPE_TEXT];
+        gr_fail(GR_ERROR_ARGUMENT, site, "to_array", "buffer %s %lld elements, t is %s; must have %lld",
+                buffer ? "has" : "is NULL, for", (long long)count, gr_shape_text(t, text), (long long)t->numel);
+        return false;
+    }
+    gr_tensor array; /* the user's memory, seen as a tensor */
+    array.dtype = (uint8_t)dtype;
+    array.device = t->device;
+    gr_copy_sizes(&array, t);
+    gr_header_init(&array);
+    array.data = buffer;
+    gr_devices[t->device]->kernels[dtype]->copy(&array, t);
+    return true;
+}
+
+bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
+{
+    if (!gr_usable(a, site, "equal", "a") || !gr_usable(b, site, "equal", "b")) return false;
+    if (a->key != b->key || !gr_same_sizes(a, b)) return false;
+    if (a->numel == 0) return true;
+    gr_thread *t = gr_self();
+    gr_tensor *same = gr_tensor_like(t, a, GR_BOOL), *all = gr_tensor_sized(t, GR_BOOL, a->device, 0, NULL);
+    bool equal = false;
+    if (same && all) {
+        const gr_operands o = {{gr_value_tensor(a), gr_value_tensor(b)}, NULL, (gr_dtype)a->dtype};
+        gr_kernels_of(a)->elementwise(GR_E_eq, same, &o);
+        if (gr_kernels_of(same)->reduce(GR_REDUCE_MIN, all, same, (1u << same->dim) - 1, false))
+            equal = read_element(all, 0) != 0;
+    } else
+        gr_fail_memory(site, "equal", "the comparison", (size_t)a->numel);
+    if (same) gr_tensor_discard(t, same);
+    if (all) gr_tensor_discard(t, all);
+    return equal;
+}
+
+gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count)
+{
+    gr_tensors list = {0, NULL};
+    list.item = gr_scope_memory(gr_self(), (size_t)count * sizeof *item);
+    if (!list.item) return list;
+    for (int64_t i = 0; i < count; i++) list.item[i] = item[i];
+    list.count = count;
+    return list;
+}

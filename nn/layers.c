@@ -1,0 +1,79 @@
+/* layers.c - modules without parameters of their own: activations, Flatten, Sequential. */
+#include <stdio.h>
+
+#include "autograd/tape.h"
+#include "nn/module_tree.h"
+#include "nn/nn.h"
+
+static bool one(gr_tensors *out, gr_tensor *y)
+{
+    out->count = 1;
+    out->item[0] = y;
+    return y != NULL;
+}
+
+#define ACTIVATION(f, type_name) \
+    static bool f##_forward(gr_module *m, const gr_tensors *in, gr_tensors *out) \
+    { \
+        (void)m; \
+        return one(out, gr_##f##_at(in->item[0], gr_self()->forward_site)); \
+    } \
+    static const gr_module_type f##_type = {.name = type_name, .forward = f##_forward}; \
+    gr_module *gr_nn_##f##_at(gr_site site) \
+    { \
+        return gr_module_make_at(&f##_type, site); \
+    }
+ACTIVATION(relu, "ReLU")
+ACTIVATION(tanh, "Tanh")
+ACTIVATION(sigmoid, "Sigmoid")
+
+/* ---- Flatten ---- */
+
+static bool flatten_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    const gr_nn_flatten_args *a = gr_module_data(m);
+    return one(out, gr_flatten_at(&(gr_flatten_args){.x = in->item[0], .site = gr_self()->forward_site,
+                                                     .start_dim = a->start_dim, .end_dim = a->end_dim}));
+}
+
+static void flatten_describe(const gr_module *m, char *text, size_t bytes)
+{
+    const gr_nn_flatten_args *a = gr_module_data_const(m);
+    snprintf(text, bytes, "start_dim=%d, end_dim=%d", a->start_dim, a->end_dim);
+}
+
+static const gr_module_type flatten_type = {"Flatten", flatten_forward, flatten_describe, NULL, sizeof(gr_nn_flatten_args)};
+
+gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *a)
+{
+    gr_module *m = gr_module_make_at(&flatten_type, a->site);
+    if (m) *(gr_nn_flatten_args *)gr_module_data(m) = *a;
+    return m;
+}
+
+/* ---- Sequential ---- */
+
+static bool sequential_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    gr_tensor *x = in->item[0];
+    if (m->children == 0) return one(out, x);
+    for (uint32_t i = 0; i < m->children; i++) {
+        const gr_tensors between = {1, &x};
+        if (!gr_module_run(m->child[i].module, &between, out)) return false;
+        x = out->item[0];
+    }
+    return true;
+}
+
+static const gr_module_type sequential_type = {.name = "Sequential", .forward = sequential_forward};
+
+gr_module *gr_nn_sequential_at(gr_module *const *module, int count, gr_site site)
+{
+    gr_module *m = gr_module_make_at(&sequential_type, site);
+    for (int i = 0; m && i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        if (!gr_module_child_at(m, name, module[i], site)) return NULL;
+    }
+    return m;
+}

@@ -1,0 +1,185 @@
+/* linear.c - y = x w' + b,  dx = dy w,  dw = dy' x,  db = sum of dy over the rows; and its module. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/tape.h"
+#include "core/random.h"
+#include "nn/nn.h"
+
+/* ---- the function ---- */
+
+/* x seen as [rows, in] */
+static gr_tensor rows_of(const gr_tensor *x)
+{
+    gr_tensor rows = gr_alias(x);
+    const int64_t in = x->axis[x->dim - 1].size;
+    if (x->dim == 2) return rows;
+    rows.dim = 2;
+    rows.axis[1] = x->axis[x->dim - 1];
+    rows.axis[0].size = 1;
+    for (int d = 0; d < x->dim - 1; d++) rows.axis[0].size *= x->axis[d].size;
+    rows.axis[0].stride = in;
+    return rows;
+}
+
+static bool linear_shape(gr_call *c)
+{
+    const gr_tensor *x = c->slot[0].tensor, *w = c->slot[1].tensor, *b = c->slot[2].tensor;
+    gr_tensor *y = gr_call_new(c, 0, (gr_dtype)x->dtype);
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    if (gr_unlikely(x->key != w->key) && !gr_call_same_key(c, 0, 1)) return false;
+    if (b && gr_unlikely(x->key != b->key) && !gr_call_same_key(c, 0, 2)) return false;
+    if (gr_unlikely(x->dim == 0 || w->dim != 2 || x->axis[x->dim - 1].size != w->axis[1].size))
+        return gr_call_fail(c, "x is %s, weight is %s; x's last dimension must be weight's second (%lld)",
+                            gr_shape_text(x, have), gr_shape_text(w, want), (long long)(w->dim == 2 ? w->axis[1].size : -1));
+    const int64_t out = w->axis[0].size;
+    if (b && gr_unlikely(b->dim != 1 || b->axis[0].size != out))
+        return gr_call_fail(c, "bias is %s, weight is %s; bias must be [%lld]", gr_shape_text(b, have),
+                            gr_shape_text(w, want), (long long)out);
+    int64_t size[GR_MAX_DIMS];
+    for (int d = 0; d < x->dim - 1; d++) size[d] = x->axis[d].size;
+    size[x->dim - 1] = out;
+    return gr_set_sizes(y, x->dim, size) || gr_call_fail(c, "the result is too large; must have fewer than 2^63 bytes");
+}
+
+static bool linear_forward(gr_call *c)
+{
+    const gr_tensor x = rows_of(c->slot[0].tensor);
+    gr_tensor *y = gr_out(c, 0)->tensor, rows = rows_of(y);
+    return gr_kernels_of(y)->linear(&rows, &x, c->slot[1].tensor, c->slot[2].tensor);
+}
+
+/* dw = dy' x, written or added where it belongs */
+static bool weight_gradient(gr_call *c, const gr_tensor *dy, const gr_tensor *x)
+{
+    bool add;
+    gr_tensor *dw = gr_grad_into(c, 1, &add), transposed = *dy;
+    if (!dw) return false;
+    transposed.axis[0] = dy->axis[1];
+    transposed.axis[1] = dy->axis[0];
+    transposed.contiguous = gr_is_row_major(&transposed);
+    return gr_kernels_of(dw)->matmul(dw, &transposed, x, add);
+}
+
+static bool linear_direct(gr_call *c, const gr_tensor *gradient)
+{
+    const gr_tensor dy = rows_of(gradient), x = rows_of(c->slot[0].tensor);
+    bool add;
+    if (c->slot[0].value && gr_call_needs(c, 0)) {
+        gr_tensor *dx = gr_grad_into(c, 0, &add);
+        if (!dx) return false;
+        gr_tensor rows = rows_of(dx);
+        if (!gr_kernels_of(dx)->matmul(&rows, &dy, c->slot[1].tensor, add)) return false;
+    }
+    if (c->slot[1].value && gr_call_needs(c, 1) && !weight_gradient(c, &dy, &x)) return false;
+    if (c->slot[2].value && gr_call_needs(c, 2)) {
+        gr_tensor *db = gr_grad_into(c, 2, &add);
+        if (!db || !gr_kernels_of(db)->reduce(GR_REDUCE_SUM, db, &dy, 1, add)) return false;
+    }
+    return true;
+}
+
+static bool linear_recorded(gr_call *c, gr_tensor *dy)
+{
+    const gr_site site = gr_site_of(c);
+    gr_tensor *x = c->slot[0].tensor, *w = c->slot[1].tensor;
+    if (gr_call_needs(c, 0) && !gr_grad_add(c, 0, gr_matmul_at(dy, w, site))) return false;
+    const gr_shape flat_x = {2, {-1, w->axis[1].size}}, flat_y = {2, {-1, w->axis[0].size}};
+    if (gr_call_needs(c, 1)) {
+        gr_tensor *rows_x = gr_reshape_at(x, flat_x, site), *rows_dy = rows_x ? gr_reshape_at(dy, flat_y, site) : NULL;
+        gr_tensor *transposed = rows_dy ? gr_t_at(rows_dy, site) : NULL;
+        if (!transposed || !gr_grad_add(c, 1, gr_matmul_at(transposed, rows_x, site))) return false;
+    }
+    return !c->slot[2].value || !gr_call_needs(c, 2) || gr_grad_add(c, 2, dy);
+}
+
+static bool linear_backward(gr_call *c)
+{
+    gr_tensor *dy = gr_call_gradient(c, 0);
+    if (!dy) return false;
+    return gr_is_recording_backward() || dy->numel == 0 ? linear_recorded(c, dy) : linear_direct(c, dy);
+}
+
+static const char *const linear_names[] = {"x", "weight", "bias"};
+static const uint32_t linear_reads[] = {2, 1, 0};
+static const gr_op linear_op = {.name = "linear", .shape = linear_shape, .forward = linear_forward,
+                                .backward = linear_backward, .reads_each = linear_reads, .optional_inputs = 4,
+                                .input_names = linear_names};
+
+/* Rows are taken as they lie; what does not lie in even rows is copied first. */
+static bool lies_in_rows(const gr_tensor *x)
+{
+    for (int d = 0; d < x->dim - 2; d++)
+        if (x->axis[d].stride != x->axis[d + 1].stride * x->axis[d + 1].size && x->axis[d].size != 1) return false;
+    return true;
+}
+
+static gr_tensor *linear(gr_tensor *x, gr_tensor *weight, gr_tensor *bias, gr_site site)
+{
+    if (gr_likely(x && x->state == GR_LIVE) && x->dim != 2 && !x->contiguous && !lies_in_rows(x))
+        x = gr_contiguous_at(x, site);
+    gr_call *c = gr_call_begin(&linear_op, 3, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    c->slot[1].tensor = weight;
+    c->slot[2].tensor = bias;
+    return gr_call_run(c);
+}
+
+gr_tensor *gr_linear_at(const gr_linear_args *args)
+{
+    return linear(args->x, args->weight, args->bias, args->site);
+}
+
+/* ---- the module ---- */
+
+typedef struct {
+    gr_tensor *weight, *bias;
+} linear_data;
+
+static bool module_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    const linear_data *l = gr_module_data(m);
+    out->count = 1;
+    out->item[0] = linear(in->item[0], l->weight, l->bias, gr_self()->forward_site);
+    return out->item[0] != NULL;
+}
+
+static void module_describe(const gr_module *m, char *text, size_t bytes)
+{
+    const linear_data *l = gr_module_data_const(m);
+    snprintf(text, bytes, "in_features=%lld, out_features=%lld, bias=%s", (long long)l->weight->axis[1].size,
+             (long long)l->weight->axis[0].size, l->bias == gr_absent ? "False" : "True");
+}
+
+static const gr_module_type linear_type = {"Linear", module_forward, module_describe, NULL, sizeof(linear_data)};
+
+/* kaiming_uniform_(a = sqrt 5): the bound is sqrt(3) * gain / sqrt(fan_in), gain = sqrt(2 / (1 + 5)).  He et al. 2015 */
+static double weight_bound(int64_t in)
+{
+    const double gain = sqrt(2.0 / (1 + 5.0)), std = gain / sqrt((double)in);
+    return sqrt(3.0) * std;
+}
+
+gr_module *gr_nn_linear_at(const gr_nn_linear_args *a)
+{
+    if (a->in_features < 0 || a->out_features < 0)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_linear", "in_features is %lld, out_features is %lld; must be 0 or more",
+                       (long long)a->in_features, (long long)a->out_features);
+    gr_make_args weight = {.shape = {2, {a->out_features, a->in_features}}, .site = a->site, .dtype = a->dtype,
+                           .device = {-1, 0}, .requires_grad = true};
+    gr_make_args bias = weight;
+    bias.shape = (gr_shape){1, {a->out_features}};
+    gr_module *m = gr_module_make_at(&linear_type, a->site);
+    if (!m) return NULL;
+    linear_data *l = gr_module_data(m);
+    l->bias = gr_absent;
+    if (!(l->weight = gr_module_parameter_at(m, "weight", gr_empty_at(&weight), a->site))) return NULL;
+    if (a->bias && !(l->bias = gr_module_parameter_at(m, "bias", gr_empty_at(&bias), a->site))) return NULL;
+    if (a->in_features == 0) return m;
+    const double bound = 1 / sqrt((double)a->in_features);
+    gr_fill_uniform(l->weight, -weight_bound(a->in_features), weight_bound(a->in_features));
+    if (a->bias) gr_fill_uniform(l->bias, -bound, bound);
+    return m;
+}

@@ -1,0 +1,354 @@
+/* module.c - the tree of modules: registration, forward, parameters, conversion. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+#include "nn/module_tree.h"
+
+static bool usable(const gr_module *m, gr_site site, const char *op)
+{
+    if (gr_likely(m && m->object.alive == GR_LIVE)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "m is %s; must be a module that is alive", m ? "dead" : "NULL");
+    return false;
+}
+
+/* ---- life ---- */
+
+/* Data ends now; headers wait until the module's scope does, because the tape may point to them. */
+static void kill_module(gr_module *m, gr_site site)
+{
+    gr_thread *t = gr_self();
+    for (uint32_t i = 0; i < m->members; i++)
+        if (m->member[i].owns && m->member[i].tensor->state == GR_LIVE) gr_tensor_kill(t, m->member[i].tensor, site);
+    for (uint32_t i = 0; i < m->children; i++) kill_module(m->child[i].module, site);
+    if (m->object.alive == GR_LIVE && m->type->free_data) m->type->free_data(m);
+    m->object.alive = GR_DEAD;
+}
+
+static void destroy(gr_object *object)
+{
+    gr_module *m = (gr_module *)object;
+    gr_thread *t = gr_self();
+    kill_module(m, (gr_site){"the end of its module", 1});
+    for (uint32_t i = 0; i < m->members; i++)
+        if (m->member[i].owns) gr_header_drop(t, m->member[i].tensor);
+    for (uint32_t i = 0; i < m->children; i++) destroy(&m->child[i].module->object);
+    gr_deallocate(m->member);
+    gr_deallocate(m->child);
+    gr_deallocate(m);
+}
+
+gr_module *gr_module_make_at(const gr_module_type *type, gr_site site)
+{
+    if (!type || !type->name || !type->forward)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "module_make", "type is %s; must have a name and a forward function",
+                       type ? "incomplete" : "NULL");
+    const size_t data_at = (sizeof(gr_module) + 15) / 16 * 16;
+    gr_module *m = gr_allocate(data_at + type->data_bytes);
+    if (!m) return gr_fail_memory(site, "module_make", "the module", data_at + type->data_bytes);
+    memset(m, 0, data_at + type->data_bytes);
+    m->object.destroy = destroy;
+    m->type = type;
+    m->training = true;
+    m->data = (char *)m + data_at;
+    if (gr_own_object(gr_self(), &m->object)) return m;
+    gr_deallocate(m);
+    return gr_fail_memory(site, "module_make", "the owner's list", sizeof m);
+}
+
+bool gr_free_module_at(gr_module *m, gr_site site)
+{
+    if (!usable(m, site, "free")) return false;
+    if (m->owned_by_module) {
+        gr_fail(GR_ERROR_STATE, site, "free", "m belongs to another module; must be freed with it");
+        return false;
+    }
+    kill_module(m, site);
+    return true;
+}
+
+void *gr_module_data(gr_module *m)
+{
+    return m->data;
+}
+
+const void *gr_module_data_const(const gr_module *m)
+{
+    return m->data;
+}
+
+/* ---- registration ---- */
+
+static bool name_fits(const gr_module *m, const char *name, gr_site site, const char *op)
+{
+    const char *wrong = NULL;
+    if (!name || !*name || strchr(name, '.') || strlen(name) >= sizeof m->member->name)
+        wrong = "must be 1 to 47 characters without a dot";
+    for (uint32_t i = 0; !wrong && i < m->members; i++)
+        if (!strcmp(m->member[i].name, name)) wrong = "must be unique within the module";
+    for (uint32_t i = 0; !wrong && i < m->children; i++)
+        if (!strcmp(m->child[i].name, name)) wrong = "must be unique within the module";
+    if (wrong) gr_fail(GR_ERROR_ARGUMENT, site, op, "name is \"%.60s\"; %s", name ? name : "NULL", wrong);
+    return !wrong;
+}
+
+static gr_tensor *add_member(gr_module *m, const char *name, gr_tensor *x, gr_member kind, gr_site site, const char *op)
+{
+    gr_thread *t = gr_self();
+    if (!usable(m, site, op) || !gr_usable(x, site, op, "t") || !name_fits(m, name, site, op)) return NULL;
+    if (x->value)
+        return gr_fail(GR_ERROR_STATE, site, op, "t has history (%s, %s:%d); must be a leaf: gr_detach", x->call->op->name,
+                       x->call->file, x->call->line);
+    if (kind.parameter && !gr_is_float(x->dtype))
+        return gr_fail(GR_ERROR_ARGUMENT, site, op, "t is %s; must be a float", gr_dtype_name[x->dtype]);
+    kind.owns = gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR); /* else it is shared: another module owns it */
+    if (!kind.owns && x->owned_at != GR_NOT_OWNED)
+        return gr_fail(GR_ERROR_STATE, site, op, "t is owned by a scope of another thread; must be this thread's");
+    if (!gr_grow(&m->member, &m->member_capacity, m->members, sizeof *m->member))
+        return gr_fail_memory(site, op, "the list of members", sizeof *m->member);
+    if (kind.owns) gr_disown(t, x);
+    memcpy(kind.name, name, strlen(name) + 1);
+    kind.tensor = x;
+    m->member[m->members++] = kind;
+    if (kind.parameter) x->requires_grad = true;
+    x->base = NULL;
+    return x;
+}
+
+gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site)
+{
+    return add_member(m, name, t, (gr_member){.parameter = true, .persistent = true}, site, "module_parameter");
+}
+
+gr_tensor *gr_module_buffer_at(const gr_module_buffer_args *a)
+{
+    return add_member(a->m, a->name, a->t, (gr_member){.persistent = a->persistent}, a->site, "module_buffer");
+}
+
+gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (!usable(m, site, "module_child") || !usable(child, site, "module_child") ||
+        !name_fits(m, name, site, "module_child"))
+        return NULL;
+    if (m == child || !gr_is_owned(t, child->object.owned_at, child, GR_OWNS_OBJECT))
+        return gr_fail(GR_ERROR_STATE, site, "module_child", "child belongs to another module; must be owned by a scope");
+    if (!gr_grow(&m->child, &m->child_capacity, m->children, sizeof *m->child))
+        return gr_fail_memory(site, "module_child", "the list of children", sizeof *m->child);
+    t->owned[child->object.owned_at] = GR_OWNS_NOTHING;
+    child->object.owned_at = GR_NOT_OWNED;
+    child->owned_by_module = true;
+    memcpy(m->child[m->children].name, name, strlen(name) + 1);
+    m->child[m->children++].module = child;
+    return child;
+}
+
+static const gr_module *owner_of(const gr_module *m, const char **name)
+{
+    for (const char *dot; m && (dot = strchr(*name, '.')); *name = dot + 1) {
+        const gr_module *next = NULL;
+        for (uint32_t i = 0; i < m->children; i++)
+            if (!strncmp(m->child[i].name, *name, (size_t)(dot - *name)) && !m->child[i].name[dot - *name])
+                next = m->child[i].module;
+        m = next;
+    }
+    return m;
+}
+
+gr_tensor *gr_module_tensor(const gr_module *m, const char *name)
+{
+    m = owner_of(m, &name);
+    for (uint32_t i = 0; m && i < m->members; i++)
+        if (!strcmp(m->member[i].name, name)) return m->member[i].tensor;
+    return NULL;
+}
+
+gr_module *gr_module_module(const gr_module *m, const char *name)
+{
+    m = owner_of(m, &name);
+    for (uint32_t i = 0; m && i < m->children; i++)
+        if (!strcmp(m->child[i].name, name)) return m->child[i].module;
+    return NULL;
+}
+
+/* ---- forward ---- */
+
+bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    return m->type->forward(m, in, out);
+}
+
+/* Into out, which has room for 8. The site of the user's call is what the ops inside report. */
+static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (!usable(m, site, "forward")) return false;
+    if (in->count < 1 || in->count > 8) {
+        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "%lld tensors are given; must be 1 to 8", (long long)in->count);
+        return false;
+    }
+    const gr_site outer = t->forward_site;
+    t->forward_site = site;
+    bool ok;
+    if (gr_likely(t->recording))
+        ok = gr_module_run(m, in, out);
+    else {
+        const gr_scope scope = gr_scope_begin_at(site);
+        const uint32_t first = t->owned_count;
+        ok = gr_module_run(m, in, out);
+        for (int64_t i = 0; ok && i < out->count; i++)
+            if (out->item[i]->owned_at >= first && gr_is_owned(t, out->item[i]->owned_at, out->item[i], GR_OWNS_TENSOR))
+                ok = gr_keep_tensor_at(out->item[i], site) != NULL;
+        gr_scope_end_at(scope, site);
+    }
+    t->forward_site = outer;
+    return ok;
+}
+
+gr_tensor *gr_forward_at(gr_module *m, const gr_tensors *in, gr_site site)
+{
+    gr_tensor *item[8] = {NULL};
+    gr_tensors out = {0, item};
+    return forward(m, in, &out, site) ? item[0] : NULL;
+}
+
+gr_tensors gr_forward_all_at(gr_module *m, const gr_tensors *in, gr_site site)
+{
+    gr_tensor *item[8] = {NULL};
+    gr_tensors out = {0, item};
+    if (!forward(m, in, &out, site)) return (gr_tensors){0, NULL};
+    return gr_tensors_from(item, out.count);
+}
+
+/* ---- the tree ---- */
+
+static int64_t visit_parameters(const gr_module *m, gr_tensor **item, int64_t count)
+{
+    for (uint32_t i = 0; i < m->members; i++) {
+        if (!m->member[i].parameter) continue;
+        bool listed = false;
+        for (int64_t k = 0; item && k < count && !m->member[i].owns; k++) listed |= item[k] == m->member[i].tensor;
+        if (listed) continue;
+        if (item) item[count] = m->member[i].tensor;
+        count++;
+    }
+    for (uint32_t i = 0; i < m->children; i++) count = visit_parameters(m->child[i].module, item, count);
+    return count;
+}
+
+gr_tensors gr_parameters_at(const gr_module *m, gr_site site)
+{
+    gr_tensors list = {0, NULL};
+    if (!usable(m, site, "parameters")) return list;
+    const int64_t room = visit_parameters(m, NULL, 0);
+    list.item = gr_scope_memory(gr_self(), (size_t)room * sizeof *list.item);
+    if (!list.item)
+        gr_fail_memory(site, "parameters", "the list", (size_t)room * sizeof *list.item);
+    else
+        list.count = visit_parameters(m, list.item, 0);
+    return list;
+}
+
+static void set_training(gr_module *m, bool on)
+{
+    m->training = on;
+    for (uint32_t i = 0; i < m->children; i++) set_training(m->child[i].module, on);
+}
+
+gr_module *gr_train_at(gr_module *m, gr_site site)
+{
+    if (!usable(m, site, "train")) return NULL;
+    set_training(m, true);
+    return m;
+}
+
+gr_module *gr_eval_at(gr_module *m, gr_site site)
+{
+    if (!usable(m, site, "eval")) return NULL;
+    set_training(m, false);
+    return m;
+}
+
+bool gr_is_training(const gr_module *m)
+{
+    return m && m->training;
+}
+
+bool gr_zero_grad_module_at(gr_module *m, gr_site site)
+{
+    if (!usable(m, site, "zero_grad")) return false;
+    for (uint32_t i = 0; i < m->members; i++) m->member[i].tensor->has_grad = false;
+    for (uint32_t i = 0; i < m->children; i++) gr_zero_grad_module_at(m->child[i].module, site);
+    return true;
+}
+
+/* ---- conversion ---- */
+
+static bool saved_by_tape(const gr_tensor *x)
+{
+    for (const gr_call *c = gr_self()->tape.last; c; c = c->previous)
+        for (int i = 0; !c->used_file && i < c->inputs; i++)
+            if (!gr_is_number(c, i) && c->slot[i].tensor == x && c->reads >> (i < 31 ? i : 31) & 1) return true;
+    return false;
+}
+
+static bool may_convert(const gr_module *m, const gr_module_to_args *a)
+{
+    for (uint32_t i = 0; i < m->members; i++)
+        if (saved_by_tape(m->member[i].tensor)) {
+            gr_fail(GR_ERROR_STATE, a->site, "module_to", "\"%s\" is needed by a backward that has not run; must not change before",
+                    m->member[i].name);
+            return false;
+        }
+    for (uint32_t i = 0; i < m->children; i++)
+        if (!may_convert(m->child[i].module, a)) return false;
+    return true;
+}
+
+/* x's storage replaced by one of another dtype; x's header stays. */
+static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype)
+{
+    gr_tensor *y = gr_tensor_like(t, x, dtype);
+    if (!y) return false;
+    gr_devices[x->device]->kernels[dtype]->copy(y, x);
+    y->storage->version = x->storage->version + 1;
+    gr_storage *old = x->storage;
+    x->storage = y->storage;
+    x->data = y->data;
+    x->dtype = y->dtype;
+    x->contiguous = true;
+    memcpy(x->axis, y->axis, sizeof x->axis);
+    y->storage = old;
+    gr_tensor_discard(t, y);
+    return true;
+}
+
+static bool convert_all(gr_module *m, gr_dtype dtype)
+{
+    gr_thread *t = gr_self();
+    for (uint32_t i = 0; i < m->members; i++) {
+        gr_tensor *x = m->member[i].tensor;
+        if (!gr_is_float(x->dtype) || x->dtype == dtype) continue;
+        if (!convert(t, x, dtype) || (x->grad && !convert(t, x->grad, dtype))) return false;
+    }
+    for (uint32_t i = 0; i < m->children; i++)
+        if (!convert_all(m->child[i].module, dtype)) return false;
+    return true;
+}
+
+gr_module *gr_module_to_at(const gr_module_to_args *a)
+{
+    gr_module *m = a->m;
+    if (!usable(m, a->site, "module_to")) return NULL;
+    if (gr_self()->failed) return NULL;
+    if (a->dtype != GR_DTYPE_DEFAULT && a->dtype != GR_FLOAT32 && a->dtype != GR_FLOAT64)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "dtype is %s; must be float32 or float64",
+                       a->dtype >= 0 && a->dtype < GR_DTYPES ? gr_dtype_name[a->dtype] : "unknown");
+    if (a->device.kind > 0)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "device is cuda:%d; must be cpu: no other device is present",
+                       a->device.index);
+    if (a->dtype == GR_DTYPE_DEFAULT) return m;
+    if (!may_convert(m, a)) return NULL;
+    if (convert_all(m, a->dtype)) return m;
+    return gr_fail_memory(a->site, "module_to", "a parameter", 0);
+}

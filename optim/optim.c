@@ -1,0 +1,272 @@
+/* optim.c - parameter groups, their state, and the step that all optimizers share. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/tape.h"
+#include "optim/rule.h"
+
+typedef struct {
+    gr_tensor *tensor;
+    gr_tensor *state[GR_UPDATE_STATES];
+    gr_tensor *row_major; /* where a parameter with other strides is updated */
+    bool started;
+} parameter;
+typedef struct {
+    parameter *item;
+    uint32_t count, capacity;
+    double number[GR_NUMBERS];
+} group;
+struct gr_optim {
+    gr_object object;
+    const gr_rule *rule;
+    group *group;
+    uint32_t groups, capacity;
+};
+
+static bool usable(const gr_optim *o, gr_site site, const char *op)
+{
+    if (gr_likely(o && o->object.alive == GR_LIVE)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "optimizer is %s; must be alive", o ? "dead" : "NULL");
+    return false;
+}
+
+/* ---- life ---- */
+
+static void kill_states(gr_optim *o)
+{
+    gr_thread *t = gr_self();
+    for (uint32_t g = 0; g < o->groups; g++)
+        for (uint32_t i = 0; i < o->group[g].count; i++) {
+            parameter *p = &o->group[g].item[i];
+            for (int s = 0; s < GR_UPDATE_STATES; s++) {
+                if (p->state[s]) gr_tensor_discard(t, p->state[s]);
+                p->state[s] = NULL;
+            }
+            if (p->row_major) gr_tensor_discard(t, p->row_major);
+            p->row_major = NULL;
+        }
+    o->object.alive = GR_DEAD;
+}
+
+static void destroy(gr_object *object)
+{
+    gr_optim *o = (gr_optim *)object;
+    kill_states(o);
+    for (uint32_t g = 0; g < o->groups; g++) gr_deallocate(o->group[g].item);
+    gr_deallocate(o->group);
+    gr_deallocate(o);
+}
+
+bool gr_free_optim_at(gr_optim *o, gr_site site)
+{
+    if (!usable(o, site, "free")) return false;
+    kill_states(o);
+    return true;
+}
+
+/* ---- groups ---- */
+
+static const char *const option_name[GR_OPTIONS] = {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"};
+
+/* Every option is finite and at least 0; the rule may ask for more. */
+static bool numbers_fit(const gr_rule *rule, const double *number, gr_site site, const char *op)
+{
+    for (int i = 0; i < rule->numbers; i++)
+        if (rule->option[i] >= 0 && !(number[i] >= 0 && isfinite(number[i])) && rule->option[i] != GR_DAMPENING) {
+            gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %g; must be finite and at least 0", option_name[rule->option[i]],
+                    number[i]);
+            return false;
+        }
+    const char *wrong = rule->refuse ? rule->refuse(number) : NULL;
+    if (wrong) gr_fail(GR_ERROR_ARGUMENT, site, op, "%s", wrong);
+    return !wrong;
+}
+
+static bool is_listed(const gr_optim *o, const gr_tensor *x)
+{
+    for (uint32_t g = 0; g < o->groups; g++)
+        for (uint32_t i = 0; i < o->group[g].count; i++)
+            if (o->group[g].item[i].tensor == x) return true;
+    return false;
+}
+
+static bool params_fit(const gr_optim *o, gr_tensors params, gr_site site, const char *op)
+{
+    bool wanted = false;
+    if (params.count > 0 && !params.item) return gr_fail(GR_ERROR_ARGUMENT, site, op, "params is NULL; must be a list") != NULL;
+    for (int64_t i = 0; i < params.count; i++) {
+        const gr_tensor *x = params.item[i];
+        const char *wrong = NULL;
+        if (!gr_usable(x, site, op, "a parameter")) return false;
+        if (x->value) wrong = "has history; must be a leaf: gr_detach";
+        if (!gr_is_float(x->dtype)) wrong = "is no float; must be";
+        if (is_listed(o, x)) wrong = "stands in another group; must be in one";
+        for (int64_t k = 0; k < i; k++)
+            if (params.item[k] == x) wrong = "stands twice in params; must be once";
+        if (wrong) return gr_fail(GR_ERROR_ARGUMENT, site, op, "params[%lld] %s", (long long)i, wrong) != NULL;
+        wanted |= x->requires_grad;
+    }
+    if (wanted) return true;
+    return gr_fail(GR_ERROR_ARGUMENT, site, op, "the list of parameters %s; must hold a tensor that requires grad",
+                   params.count > 0 ? "has none that requires grad" : "is empty") != NULL;
+}
+
+static bool add_group(gr_optim *o, gr_tensors params, const double *number, gr_site site, const char *op)
+{
+    if (!numbers_fit(o->rule, number, site, op) || !params_fit(o, params, site, op)) return false;
+    parameter *item = NULL;
+    if (gr_grow(&o->group, &o->capacity, o->groups, sizeof *o->group))
+        item = gr_allocate((size_t)params.count * sizeof *item);
+    if (!item) return gr_fail_memory(site, op, "the parameters' state", (size_t)params.count * sizeof *item) != NULL;
+    memset(item, 0, (size_t)params.count * sizeof *item);
+    for (int64_t i = 0; i < params.count; i++) item[i].tensor = params.item[i];
+    group *g = &o->group[o->groups++];
+    *g = (group){.item = item, .count = (uint32_t)params.count, .capacity = (uint32_t)params.count};
+    memcpy(g->number, number, (size_t)o->rule->numbers * sizeof *number);
+    return true;
+}
+
+gr_optim *gr_optim_make(const gr_rule *rule, gr_tensors params, const double *number, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (t->failed && params.count == 0) return NULL; /* the list is an earlier call's failure */
+    gr_optim *o = gr_allocate(sizeof *o);
+    if (!o) return gr_fail_memory(site, rule->name, "the optimizer", sizeof *o);
+    memset(o, 0, sizeof *o);
+    o->object.destroy = destroy;
+    o->rule = rule;
+    if (add_group(o, params, number, site, rule->name)) {
+        if (gr_own_object(t, &o->object)) return o;
+        gr_fail_memory(site, rule->name, "the owner's list", sizeof o);
+    }
+    destroy(&o->object);
+    return NULL;
+}
+
+int gr_optim_group_at(const gr_optim_group_args *a)
+{
+    gr_optim *o = a->optimizer;
+    if (!usable(o, a->site, "optim_group") || gr_self()->failed) return -1;
+    const double given[GR_OPTIONS] = {a->lr, a->momentum, a->dampening, a->weight_decay, a->nesterov, a->maximize};
+    double number[GR_NUMBERS];
+    memcpy(number, o->group[0].number, sizeof number);
+    for (int i = 0; i < o->rule->numbers; i++)
+        if (o->rule->option[i] >= 0 && !isnan(given[o->rule->option[i]])) number[i] = given[o->rule->option[i]];
+    for (int k = 0; k < GR_OPTIONS; k++) {
+        bool known = isnan(given[k]);
+        for (int i = 0; i < o->rule->numbers; i++) known |= o->rule->option[i] == k;
+        if (!known) {
+            gr_fail(GR_ERROR_ARGUMENT, a->site, "optim_group", "%s is no option of %s; must be left out", option_name[k], o->rule->name);
+            return -1;
+        }
+    }
+    return add_group(o, a->params, number, a->site, "optim_group") ? (int)o->groups - 1 : -1;
+}
+
+/* The place of an option's number, or NULL after reporting. */
+static double *find_option(const gr_optim *o, int g, gr_option option, gr_site site, const char *op)
+{
+    if (!usable(o, site, op)) return NULL;
+    if (g < 0 || (uint32_t)g >= o->groups)
+        return gr_fail(GR_ERROR_ARGUMENT, site, op, "group is %d; must be 0 to %u", g, o->groups - 1);
+    for (int i = 0; i < o->rule->numbers; i++)
+        if (o->rule->option[i] == (int)option) return &o->group[g].number[i];
+    return gr_fail(GR_ERROR_ARGUMENT, site, op, "option %s is none of %s; must be one of its own",
+                   (unsigned)option < GR_OPTIONS ? option_name[option] : "unknown", o->rule->name);
+}
+
+bool gr_optim_set_at(gr_optim *o, int g, gr_option option, double value, gr_site site)
+{
+    double *place = find_option(o, g, option, site, "optim_set");
+    if (!place || gr_self()->failed) return false;
+    const double before = *place;
+    *place = value;
+    if (numbers_fit(o->rule, o->group[g].number, site, "optim_set")) return true;
+    *place = before;
+    return false;
+}
+
+double gr_optim_get_at(const gr_optim *o, int g, gr_option option, gr_site site)
+{
+    const double *place = find_option(o, g, option, site, "optim_get");
+    return place ? *place : (double)NAN;
+}
+
+/* ---- the step ---- */
+
+/* State of a parameter's dtype, zeros until the rule writes it. */
+static bool state_ready(gr_thread *t, gr_tensor **state, const gr_tensor *x)
+{
+    if (gr_likely(*state && (*state)->key == x->key)) return true;
+    gr_tensor *s = gr_tensor_like(t, x, (gr_dtype)x->dtype);
+    if (!s) return false;
+    if (*state) {
+        gr_kernels_of(s)->copy(s, *state); /* the parameter has been converted */
+        gr_tensor_discard(t, *state);
+    } else
+        gr_kernels_of(s)->fill(s, gr_value_integer(0));
+    *state = s;
+    return true;
+}
+
+/* All checks and all memory, before anything changes. */
+static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
+{
+    for (uint32_t g = 0; g < o->groups; g++) {
+        const int states = o->rule->states(o->group[g].number);
+        for (uint32_t i = 0; i < o->group[g].count; i++) {
+            parameter *p = &o->group[g].item[i];
+            const gr_tensor *x = p->tensor;
+            if (gr_unlikely(x->state != GR_LIVE)) return gr_usable(x, site, "step", "a parameter");
+            if (!x->has_grad) continue;
+            bool ok = true;
+            for (int s = 0; ok && s < states; s++) ok = state_ready(t, &p->state[s], x);
+            if (gr_unlikely(!x->contiguous)) ok = ok && state_ready(t, &p->row_major, x);
+            if (!ok) return gr_fail_memory(site, "step", "a parameter's state", (size_t)x->numel) != NULL;
+        }
+    }
+    return true;
+}
+
+static inline void update(const gr_optim *o, const group *g, parameter *p, double *number)
+{
+    gr_tensor *x = p->tensor, *at = x;
+    const gr_kernels *k = gr_kernels_of(x);
+    void *state[GR_UPDATE_STATES] = {NULL};
+    for (int s = 0; s < GR_UPDATE_STATES; s++)
+        if (p->state[s]) state[s] = p->state[s]->data;
+    if (gr_unlikely(!x->contiguous)) k->copy(at = p->row_major, x);
+    if (o->rule->first >= 0) number[o->rule->first] = !p->started;
+    k->update(o->rule->code, at->data, x->grad->data, state, x->numel, number);
+    if (gr_unlikely(at != x)) k->copy(x, at);
+    p->started = o->rule->states(g->number) > 0;
+    x->storage->version++;
+    x->storage->changed_by = "step";
+}
+
+GR_HOT bool gr_step_at(gr_optim *o, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (gr_unlikely(t->failed) || !usable(o, site, "step") || !prepare(t, o, site)) return false;
+    for (uint32_t i = 0; i < o->groups; i++) {
+        const group *g = &o->group[i];
+        double number[GR_NUMBERS];
+        memcpy(number, g->number, sizeof number);
+        for (uint32_t k = 0; k < g->count; k++) {
+            parameter *p = &g->item[k];
+            if (!p->tensor->has_grad) continue;
+            update(o, g, p, number);
+            p->tensor->storage->changed_file = site.file;
+            p->tensor->storage->changed_line = site.line;
+        }
+    }
+    return true;
+}
+
+bool gr_zero_grad_optim_at(gr_optim *o, gr_site site)
+{
+    if (!usable(o, site, "zero_grad")) return false;
+    for (uint32_t g = 0; g < o->groups; g++)
+        for (uint32_t i = 0; i < o->group[g].count; i++) o->group[g].item[i].tensor->has_grad = false;
+    return true;
+}

@@ -1,0 +1,610 @@
+/* test_csv.c - gr_read_csv: forms it reads, files it must refuse, and what the refusal says. */
+#include <check.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gradus.h"
+
+Suite *csv_suite(void);
+
+static char folder[] = "/tmp/gradus-csv-XXXXXX";
+static char path[64];
+
+static void keep_quiet(const char *text, void *data)
+{
+    (void)text, (void)data;
+}
+
+static void set_up(void)
+{
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/t.csv", folder);
+    gr_set_error_handler(keep_quiet, NULL);
+}
+
+static void tear_down(void)
+{
+    unlink(path);
+    rmdir(folder);
+}
+
+static void write_bytes(const char *text, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(text, 1, length, file), length);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void write_text(const char *text)
+{
+    write_bytes(text, strlen(text));
+}
+
+static int lowest_free_descriptor(void)
+{
+    const int file = open("/dev/null", O_RDONLY);
+    close(file);
+    return file;
+}
+
+/* The error must be of this line, name path, and go on with `after`. */
+static void assert_error(const char *after, int line)
+{
+    char must[512];
+    const char *error = gr_error();
+    ck_assert_msg(error != NULL, "line %d: no error, must be %s", line, after);
+    snprintf(must, sizeof must, "test_csv.c:%d: read_csv: \"%s\"%s", line, path, after);
+    ck_assert_str_eq(error, must);
+    ck_assert_int_eq(gr_error_kind(), GR_ERROR_FILE);
+    gr_error_clear();
+}
+
+/* Whether the pending error has the form "file:line: read_csv: what is; must ...". */
+static bool error_has_its_form(void)
+{
+    const char *error = gr_error();
+    return error && !strncmp(error, "test_csv.c:", 11) && strstr(error, ": read_csv: \"") &&
+           strstr(error, "; must ");
+}
+
+/* Reads path, which must fail with this text after the path; no descriptor stays open. */
+#define ASSERT_REFUSED(after, ...) \
+    do { \
+        const int free_before = lowest_free_descriptor(); \
+        ck_assert_ptr_null(gr_read_csv(path, __VA_ARGS__)); \
+        assert_error(after, __LINE__); \
+        ck_assert_int_eq(lowest_free_descriptor(), free_before); \
+    } while (0)
+
+#define ASSERT_TEXT_REFUSED(text, after) \
+    do { \
+        write_text(text); \
+        ASSERT_REFUSED(after, .skip_header = false); \
+    } while (0)
+
+/* t must be [rows, columns] with these elements, bit for bit but for NaN's. */
+static void assert_table(gr_tensor *t, int64_t rows, int64_t columns, const double *element)
+{
+    ck_assert_msg(t != NULL, "%s", gr_error());
+    ck_assert_int_eq(gr_dim(t), 2);
+    ck_assert_int_eq(gr_size(t, 0), rows);
+    ck_assert_int_eq(gr_size(t, 1), columns);
+    for (int64_t i = 0; i < rows * columns; i++) {
+        const double is = gr_at(t, i / columns, i % columns), must = element[i];
+        ck_assert_msg(isnan(must) ? isnan(is) : is == must && signbit(is) == signbit(must),
+                      "[%" PRId64 "] is %.17g", i, is);
+    }
+}
+
+#define ASSERT_READS(text, rows, columns, ...) \
+    do { \
+        write_text(text); \
+        assert_table(gr_read_csv(path, .dtype = GR_FLOAT64), rows, columns, \
+                     (double[]){__VA_ARGS__}); \
+    } while (0)
+
+/* ---- forms ---- */
+
+START_TEST(lines_end_in_any_usual_way)
+{
+    ASSERT_READS("1,2\n3,4\n", 2, 2, 1, 2, 3, 4);
+    ASSERT_READS("1,2\n3,4", 2, 2, 1, 2, 3, 4);
+    ASSERT_READS("1,2\r\n3,4\r\n", 2, 2, 1, 2, 3, 4);
+    ASSERT_READS("1,2\r\n3,4", 2, 2, 1, 2, 3, 4);
+    ASSERT_READS("1,2\n3,4\r\n", 2, 2, 1, 2, 3, 4);
+    ASSERT_READS("7", 1, 1, 7);
+    ASSERT_READS("\n\n1\n \t \n\r\n2\n\n  ", 2, 1, 1, 2);
+    ASSERT_READS("\xef\xbb\xbf"
+                 "1,2\n",
+                 1, 2, 1, 2);
+}
+END_TEST
+
+START_TEST(numbers_are_decimal_in_all_its_forms)
+{
+    ASSERT_READS("1.5,-2,+3,.5,5.,-0,1e3,1E-3,2.5e+2\n", 1, 9, 1.5, -2, 3, .5, 5, -0.0, 1000, .001,
+                 250);
+    ASSERT_READS(" 1 ,\t2\t,  3.5  \n", 1, 3, 1, 2, 3.5);
+    ASSERT_READS("0.1,1e-320,5e-324,1e-400,1.7976931348623157e308\n", 1, 5, 0.1, 1e-320, 5e-324, 0,
+                 0x1.fffffffffffffp1023);
+    ASSERT_READS("9007199254740993,123456789012345678901234567890\n", 1, 2, 9007199254740992.,
+                 123456789012345678901234567890.);
+    ASSERT_READS("00012,1e00000000000000000000002,0e99999999999999999999\n", 1, 3, 12, 100, 0);
+}
+END_TEST
+
+START_TEST(fields_may_stand_in_quotes)
+{
+    ASSERT_READS("\"1.5\",2\n3,\" 4 \"\n", 2, 2, 1.5, 2, 3, 4);
+    ASSERT_READS(" \"1\" , \"2\" \r\n\"3\",\"4\"", 2, 2, 1, 2, 3, 4);
+    write_text("\"a, \"\"b\"\"\",\"line\nbreak\r\nand more\"\n1,2\n");
+    assert_table(gr_read_csv(path, .skip_header = true), 1, 2, (double[]){1, 2});
+    write_text("\"1,5\"\n");
+    ASSERT_REFUSED(":1:1: field is \"1,5\"; must be a number", .skip_header = false);
+    write_text("1\n\"2\n\"\n");
+    ASSERT_REFUSED(":2:1: field is \"2\\n\"; must be a number", .skip_header = false);
+}
+END_TEST
+
+START_TEST(options_are_heeded)
+{
+    write_text("\nsepal \"5\" width;name\n1;2\n3;4\n");
+    assert_table(gr_read_csv(path, .skip_header = true, .delimiter = ';'), 2, 2,
+                 (double[]){1, 2, 3, 4});
+    write_text("1\t2\n \t3\n");
+    ASSERT_REFUSED(":2:1: field is \"\"; must be a number", .delimiter = '\t');
+    write_text("1 2\n3 4\n");
+    assert_table(gr_read_csv(path, .delimiter = ' '), 2, 2, (double[]){1, 2, 3, 4});
+    write_text("nan,-inf,+Infinity,NaN,INF\n");
+    assert_table(gr_read_csv(path, .allow_nonfinite = true), 1, 5,
+                 (double[]){nan(""), -HUGE_VAL, HUGE_VAL, nan(""), HUGE_VAL});
+    ASSERT_REFUSED(":1:1: field is \"nan\"; must be finite: .allow_nonfinite = true",
+                   .skip_header = false);
+    write_text("1e999\n");
+    ASSERT_REFUSED(":1:1: field is \"1e999\"; must be within the range of float64",
+                   .dtype = GR_FLOAT64);
+}
+END_TEST
+
+START_TEST(dtype_is_the_default_or_the_one_asked_for)
+{
+    write_text("1\n");
+    ck_assert_int_eq(gr_dtype_of(gr_read_csv(path)), GR_FLOAT32);
+    gr_set_default_dtype(GR_FLOAT64);
+    ck_assert_int_eq(gr_dtype_of(gr_read_csv(path)), GR_FLOAT64);
+    gr_set_default_dtype(GR_FLOAT32);
+    const gr_dtype asked[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        gr_tensor *t = gr_read_csv(path, .dtype = asked[i]);
+        ck_assert_int_eq(gr_dtype_of(t), asked[i]);
+        ck_assert(gr_item(t) == 1);
+    }
+}
+END_TEST
+
+START_TEST(float32_is_rounded_once)
+{
+    /* just above the middle of 1 and the next float32; through a double it would round to 1 */
+    write_text("1.00000005960464477540,3.4028235e38,1e-45\n");
+    assert_table(gr_read_csv(path), 1, 3, (double[]){0x1.000002p0, 0x1.fffffep127, 0x1p-149});
+    write_text("3.5e38\n");
+    ASSERT_REFUSED(":1:1: field is \"3.5e38\"; must be within the range of float32",
+                   .dtype = GR_FLOAT32);
+}
+END_TEST
+
+START_TEST(integers_are_exact_and_in_range)
+{
+    int64_t value[6];
+    write_text("9223372036854775807,-9223372036854775808,9007199254740993,-0,12.50e1,"
+               "922337203685477580700e-2\n");
+    ck_assert(gr_to_array(gr_read_csv(path, .dtype = GR_INT64), value, 6));
+    const int64_t must[] = {INT64_MAX, INT64_MIN, 9007199254740993, 0, 125, INT64_MAX};
+    for (int i = 0; i < 6; i++) ck_assert_int_eq(value[i], must[i]);
+
+    static const struct {
+        const char *text, *after;
+        gr_dtype dtype;
+    } refused[] = {
+        {"9223372036854775808", "an integer from -9223372036854775808 to 9223372036854775807",
+         GR_INT64},
+        {"-9223372036854775809", "an integer from -9223372036854775808 to 9223372036854775807",
+         GR_INT64},
+        {"1e19", "an integer from -9223372036854775808 to 9223372036854775807", GR_INT64},
+        {"1e99999999999999999999", "an integer from -9223372036854775808 to 9223372036854775807",
+         GR_INT64},
+        {"1.5", "an integer from -2147483648 to 2147483647", GR_INT32},
+        {"1e-1", "an integer from -2147483648 to 2147483647", GR_INT32},
+        {"2147483648", "an integer from -2147483648 to 2147483647", GR_INT32},
+        {"-2147483649", "an integer from -2147483648 to 2147483647", GR_INT32},
+        {"nan", "an integer from -2147483648 to 2147483647", GR_INT32},
+        {"-1", "an integer from 0 to 255", GR_UINT8},
+        {"256", "an integer from 0 to 255", GR_UINT8},
+        {"2", "0 or 1", GR_BOOL},
+        {"true", "a number", GR_BOOL}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char after[160];
+        write_text(refused[i].text);
+        snprintf(after, sizeof after, ":1:1: field is \"%s\"; must be %s", refused[i].text,
+                 refused[i].after);
+        ASSERT_REFUSED(after, .dtype = refused[i].dtype, .allow_nonfinite = true);
+    }
+    write_text("-0,0e5,255,25.5e1\n");
+    assert_table(gr_read_csv(path, .dtype = GR_UINT8), 1, 4, (double[]){0, 0, 255, 255});
+}
+END_TEST
+
+START_TEST(locale_is_of_no_account)
+{
+    static const char *const commas[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8",
+                                         "ru_RU.UTF-8"};
+    write_text("1.5,2.25\n");
+    for (size_t i = 0; i < sizeof commas / sizeof *commas; i++) {
+        if (!setlocale(LC_ALL, commas[i])) continue;
+        assert_table(gr_read_csv(path), 1, 2, (double[]){1.5, 2.25});
+        ck_assert(strtod("0,5", NULL) == 0.5); /* the program's own locale is untouched */
+    }
+    setlocale(LC_ALL, "C");
+}
+END_TEST
+
+START_TEST(long_files_are_read_whole)
+{
+    enum { ROWS = 20000 };
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    for (int i = 0; i < ROWS; i++) fprintf(file, "%d,\"%d\",%d.25\r\n", i, -i, i);
+    fclose(file);
+    gr_tensor *t = gr_read_csv(path, .dtype = GR_FLOAT64);
+    ck_assert_int_eq(gr_size(t, 0), ROWS);
+    for (int i = 0; i < ROWS; i++)
+        ck_assert(gr_at(t, i, 0) == i && gr_at(t, i, 1) == -i && gr_at(t, i, 2) == i + 0.25);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+START_TEST(empty_files_are_refused)
+{
+    ASSERT_TEXT_REFUSED("", ": number of rows is 0; must be 1 or more");
+    ASSERT_TEXT_REFUSED("\n\r\n  \n", ": number of rows is 0; must be 1 or more");
+    ASSERT_TEXT_REFUSED("\xef\xbb\xbf", ": number of rows is 0; must be 1 or more");
+    write_text("a,b\n");
+    ASSERT_REFUSED(": number of rows is 0; must be 1 or more", .skip_header = true);
+    write_text("");
+    ASSERT_REFUSED(": number of rows is 0; must be 1 or more", .skip_header = true);
+}
+END_TEST
+
+START_TEST(number_of_fields_must_be_constant)
+{
+    ASSERT_TEXT_REFUSED("1,2,3,4,5\n1,2,3,4\n", ":2: 4 fields; must be 5 as in line 1");
+    ASSERT_TEXT_REFUSED("\n1,2\n\n1,2,3\n", ":4: 3 fields; must be 2 as in line 2");
+    ASSERT_TEXT_REFUSED("1,2\n1\n", ":2: 1 field; must be 2 as in line 1");
+    write_text("\"a\nb\",c\n1,2\n3\n");
+    ASSERT_REFUSED(":4: 1 field; must be 2 as in line 1", .skip_header = true);
+    write_text("a\n1,2\n");
+    ASSERT_REFUSED(":2: 2 fields; must be 1 as in line 1", .skip_header = true);
+}
+END_TEST
+
+START_TEST(what_is_no_number_is_shown_with_its_place)
+{
+    static const char *const words[] = {"x",     "5.1x",   "0x10", "1e",  "1e+",     "e5",
+                                        ".",     "-",      "+-1",  "1 2", "1.2.3",   "1_000",
+                                        "1f",    "nan(1)", "nans", "in",  "infinit", "--1",
+                                        "1e1.5", "0x1p3",  "#1",   "NA",  "-."};
+    char text[64], after[96];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        snprintf(text, sizeof text, "1.5,2\n3, %s \n", words[i]);
+        snprintf(after, sizeof after, ":2:3: field is \"%s\"; must be a number", words[i]);
+        write_text(text);
+        ASSERT_REFUSED(after, .allow_nonfinite = true);
+    }
+    write_text("5.1;3.5;5,1x\n");
+    ASSERT_REFUSED(":1:9: field is \"5,1x\"; must be a number", .delimiter = ';');
+    ASSERT_TEXT_REFUSED("1,,2\n", ":1:3: field is \"\"; must be a number");
+    ASSERT_TEXT_REFUSED("1,2,\n", ":1:5: field is \"\"; must be a number");
+    ASSERT_TEXT_REFUSED("1,", ":1:3: field is \"\"; must be a number");
+    ASSERT_TEXT_REFUSED("1\n\"\"\n", ":2:1: field is \"\"; must be a number");
+    ASSERT_TEXT_REFUSED("\xef\xbb\xbfx\n", ":1:1: field is \"x\"; must be a number");
+    ASSERT_TEXT_REFUSED("a\xc3\xa4\x01\t\\b\"\n",
+                        ":1:1: field is \"a\\xc3\\xa4\\x01\\t\\\\b\\\"\"; must be a number");
+    ASSERT_TEXT_REFUSED("\xff\xfe"
+                        "1\n",
+                        ":1:1: field is \"\\xff\\xfe1\"; must be a number");
+    ASSERT_TEXT_REFUSED(
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n",
+        ":1:1: field is \"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefgh...\"; must "
+        "be a number");
+}
+END_TEST
+
+START_TEST(quotes_must_be_closed_and_end_the_field)
+{
+    ASSERT_TEXT_REFUSED("1,\"2\n3,4\n", ":1:3: quote is open to the end; must be closed");
+    ASSERT_TEXT_REFUSED("\"", ":1:1: quote is open to the end; must be closed");
+    ASSERT_TEXT_REFUSED("\"1\"\"", ":1:1: quote is open to the end; must be closed");
+    ASSERT_TEXT_REFUSED("\"1\"2,3\n",
+                        ":1:4: text follows the quote; must be a delimiter or the line's end");
+    ASSERT_TEXT_REFUSED("1\"2\n", ":1:1: field is \"1\\\"2\"; must be a number");
+}
+END_TEST
+
+START_TEST(stray_bytes_are_refused)
+{
+    ASSERT_TEXT_REFUSED("1\r2\r",
+                        ":1:2: carriage return is alone; must be followed by a line feed");
+    ASSERT_TEXT_REFUSED("1,2\r", ":1:4: carriage return is alone; must be followed by a line feed");
+    write_bytes("1,2\n3,\0\n", 8);
+    ASSERT_REFUSED(":2:3: byte is zero; must be text", .skip_header = false);
+    write_bytes("a\0b\n1\n", 6);
+    ASSERT_REFUSED(":1:2: byte is zero; must be text", .skip_header = true);
+    write_bytes("\"a\0", 3);
+    ASSERT_REFUSED(":1:3: byte is zero; must be text", .skip_header = true);
+    write_bytes("\0", 1);
+    ASSERT_REFUSED(":1:1: byte is zero; must be text", .skip_header = false);
+    write_bytes("1\0", 2); /* UTF-16 */
+    ASSERT_REFUSED(":1:2: byte is zero; must be text", .skip_header = false);
+}
+END_TEST
+
+START_TEST(lines_and_numbers_have_a_limit)
+{
+    enum { LIMIT = 1 << 20 };
+    char *text = malloc(LIMIT + 8);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'h', LIMIT + 8);
+    memcpy(text + LIMIT - 1, "\n2\n", 3); /* with its end just as long as a line may be */
+    write_bytes(text, LIMIT + 2);
+    assert_table(gr_read_csv(path, .skip_header = true), 1, 1, (double[]){2});
+    text[LIMIT - 1] = 'h';
+    text[LIMIT] = '\n';
+    write_bytes(text, LIMIT + 1);
+    ASSERT_REFUSED(":1: line is longer; must be at most 1048576 bytes", .skip_header = true);
+    memset(text, '\n', LIMIT);
+    text[0] = '"';
+    write_bytes(text, LIMIT);
+    ASSERT_REFUSED(":1:1: quote is open to the end; must be closed", .skip_header = true);
+    memset(text + LIMIT, '\n', 2);
+    write_bytes(text, LIMIT + 2);
+    ASSERT_REFUSED(":1: line is longer; must be at most 1048576 bytes", .skip_header = true);
+    memset(text, '1', 4097);
+    text[1] = '.';
+    text[4096] = '\n';
+    write_bytes(text, 4097);
+    assert_table(gr_read_csv(path, .dtype = GR_FLOAT64), 1, 1, (double[]){10. / 9});
+    text[4096] = '1';
+    text[4097] = '\n';
+    write_bytes(text, 4098);
+    ASSERT_REFUSED(
+        ":1:1: field is \"1.1111111111111111111111111111111111111111111111111111111111...\"; "
+        "must be a number of at most 4096 characters",
+        .skip_header = false);
+    free(text);
+}
+END_TEST
+
+static void assert_path_refused(const char *name, const char *must)
+{
+    char text[512];
+    ck_assert_ptr_null(gr_read_csv(name));
+    const int line = __LINE__ - 1;
+    snprintf(text, sizeof text, "test_csv.c:%d: read_csv: path is %s", line, must);
+    ck_assert_str_eq(gr_error(), text);
+    gr_error_clear();
+}
+
+START_TEST(only_regular_files_are_read)
+{
+    char must[256], fifo[64];
+    const int free_before = lowest_free_descriptor();
+    assert_path_refused(NULL, "NULL; must name a file");
+    assert_path_refused("", "\"\": No such file or directory; must be a file that can be read");
+    assert_path_refused("/tmp", "\"/tmp\", a directory; must be a regular file");
+    assert_path_refused("/dev/zero", "\"/dev/zero\", a device; must be a regular file");
+    assert_path_refused("/dev/null/x",
+                        "\"/dev/null/x\": Not a directory; must be a file that can be read");
+    assert_path_refused(
+        "no\n\"such",
+        "\"no\\n\\\"such\": No such file or directory; must be a file that can be read");
+    assert_path_refused(
+        "/a-path-of-more-than-60-characters/whose-end-tells-more-than-its-beginning/t.csv",
+        "\"...-characters/whose-end-tells-more-than-its-beginning/t.csv\": No such file or "
+        "directory; "
+        "must be a file that can be read");
+    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    snprintf(must, sizeof must, "\"%s\", a pipe; must be a regular file", fifo);
+    assert_path_refused(fifo, must);
+    unlink(fifo);
+    if (geteuid() != 0) { /* root reads everything */
+        write_text("1\n");
+        chmod(path, 0);
+        snprintf(must, sizeof must, "\"%s\": Permission denied; must be a file that can be read",
+                 path);
+        assert_path_refused(path, must);
+    }
+    ck_assert_int_eq(lowest_free_descriptor(), free_before);
+}
+END_TEST
+
+START_TEST(arguments_are_checked)
+{
+    static const char bad[] = {'1', 'e', 'Z', '+', '-', '.', '"', '\n', '\r', '\0', '\x7f', '\xe4'};
+    write_text("1\n");
+    for (size_t i = 0; i < sizeof bad; i++) {
+        ck_assert_ptr_null(gr_read_csv(path, .delimiter = bad[i]));
+        ck_assert_ptr_nonnull(strstr(gr_error(), ": read_csv: delimiter is '"));
+        ck_assert_ptr_nonnull(strstr(
+            gr_error(), "'; must be a tab, a blank or a punctuation mark other than + - . \""));
+        gr_error_clear();
+    }
+    ck_assert_ptr_null(gr_read_csv(path, .dtype = GR_BFLOAT16));
+    ck_assert_ptr_nonnull(strstr(
+        gr_error(), "dtype is bfloat16; must be float32, float64, int64, int32, uint8 or bool"));
+    gr_error_clear();
+    ck_assert_ptr_null(gr_read_csv(path, .dtype = GR_DTYPES));
+    ck_assert_ptr_nonnull(strstr(gr_error(), "dtype is unknown; must be float32"));
+    gr_error_clear();
+}
+END_TEST
+
+/* ---- files nobody vouches for ---- */
+
+static const char iris[] =
+    "sepal length,\"sepal \"\"width\"\"\",petal length,petal width,species\r\n"
+    "5.1,3.5,1.4,0.2,0\r\n4.9,3.0,1.4,0.2,0\n4.7,3.2,1.3,.2,0\n\n4.6,3.1,1.5,2e-1,0\n"
+    "\"5.0\",3.6,1.4,0.2,0\n5.4, 3.9 ,1.7,0.4,0\n4.6,3.4,1.4,0.3,0\n5.0,3.4,1.5,0.2,0\n"
+    "7.0,3.2,4.7,1.4,1\n6.4,3.2,4.5,1.5,1\n6.9,3.1,4.9,1.5,1\n5.5,2.3,4.0,1.3,1\n"
+    "6.5,2.8,4.6,1.5,1\n5.7,2.8,4.5,1.3,1\n6.3,3.3,4.7,1.6,1\n4.9,2.4,3.3,1.0,1\n"
+    "6.3,3.3,6.0,2.5,2\n5.8,2.7,5.1,1.9,2\n7.1,3.0,5.9,2.1,2\n6.3,2.9,5.6,1.8,2\n"
+    "6.5,3.0,5.8,2.2,2\n7.6,3.0,6.6,2.1,2\n4.9,2.5,4.5,1.7,2\n7.3,2.9,6.3,1.8,2\n"
+    "-6.7,+2.5,5.8e0,18E-1,2\r\n7.2,3.6,6.1,2.5,\"2\"\n";
+
+/* Loads path; true when a table of at least one row came of it, false after an error in the right
+ * form. */
+static bool loads(gr_dtype dtype, bool allow_nonfinite)
+{
+    gr_scope scope = gr_scope_begin();
+    gr_tensor *t =
+        gr_read_csv(path, .skip_header = true, .dtype = dtype, .allow_nonfinite = allow_nonfinite);
+    const bool loaded = t != NULL;
+    if (t) {
+        ck_assert_ptr_null(gr_error());
+        ck_assert_int_ge(gr_size(t, 0), 1);
+        for (int64_t i = 0; i < gr_size(t, 0) && !allow_nonfinite; i++)
+            for (int64_t j = 0; j < gr_size(t, 1); j++) ck_assert(isfinite(gr_at(t, i, j)));
+    } else
+        ck_assert_msg(error_has_its_form(), "%s", gr_error());
+    gr_error_clear();
+    gr_scope_end(scope);
+    return loaded;
+}
+
+START_TEST(every_truncation_loads_or_is_refused)
+{
+    const int free_before = lowest_free_descriptor();
+    for (size_t length = 0; length < sizeof iris; length++) {
+        write_bytes(iris, length);
+        const char *head_end = strchr(iris, '\n') + 1;
+        const bool loaded = loads(GR_FLOAT32, false);
+        if ((size_t)(head_end - iris) >= length) ck_assert(!loaded);
+        if (length >= sizeof iris - 2) ck_assert(loaded);
+    }
+    ck_assert_int_eq(lowest_free_descriptor(), free_before);
+}
+END_TEST
+
+START_TEST(every_flipped_bit_loads_or_is_refused)
+{
+    const int free_before = lowest_free_descriptor();
+    char text[sizeof iris];
+    int loaded = 0, refused = 0;
+    for (size_t i = 0; i < sizeof iris - 1; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy(text, iris, sizeof iris);
+            text[i] = (char)(text[i] ^ 1 << bit);
+            write_bytes(text, sizeof iris - 1);
+            if (loads(bit % 2 ? GR_FLOAT64 : GR_FLOAT32, bit % 3 == 0))
+                loaded++;
+            else
+                refused++;
+        }
+    ck_assert_int_gt(loaded, 100);
+    ck_assert_int_gt(refused, 1000);
+    ck_assert_int_eq(lowest_free_descriptor(), free_before);
+}
+END_TEST
+
+START_TEST(refused_after_half_the_rows_leaves_nothing)
+{
+    gr_scope scope = gr_scope_begin();
+    write_text("1,2\n3,4\n5,x\n");
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_ptr_null(gr_read_csv(path));
+        ck_assert(error_has_its_form());
+        gr_error_clear();
+    }
+    write_text("1,2\n3,4\n5,6\n");
+    assert_table(gr_read_csv(path), 3, 2, (double[]){1, 2, 3, 4, 5, 6});
+    gr_scope_end(scope);
+}
+END_TEST
+
+/* A second process cuts, rewrites and restores the file while it is read: any outcome but a crash,
+ * a hang or a table of the wrong width will do. */
+START_TEST(file_that_changes_while_it_is_read_is_refused_or_read)
+{
+    enum { ROWS = 20000 };
+    const pid_t parent = getpid();
+    write_text("1,2\n");
+    const pid_t child = fork();
+    if (child == 0) {
+        char rows[ROWS * 4];
+        for (size_t i = 0; i < sizeof rows; i++) rows[i] = "1,2\n"[i % 4];
+        const int file = open(path, O_RDWR);
+        while (getppid() == parent) {
+            if (pwrite(file, rows, sizeof rows, 0) < 0 || ftruncate(file, 4 * 997) ||
+                pwrite(file, "\n3,4", 4, 400) < 0 || ftruncate(file, 12))
+                _exit(1);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 500; i++) {
+        gr_scope scope = gr_scope_begin();
+        gr_tensor *t = gr_read_csv(path);
+        if (t)
+            ck_assert_int_eq(gr_size(t, 1), 2);
+        else
+            ck_assert_msg(error_has_its_form(), "%s", gr_error());
+        gr_error_clear();
+        gr_scope_end(scope);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+END_TEST
+
+Suite *csv_suite(void)
+{
+    const TTest *const tests[] = {lines_end_in_any_usual_way,
+                                  numbers_are_decimal_in_all_its_forms,
+                                  fields_may_stand_in_quotes,
+                                  options_are_heeded,
+                                  dtype_is_the_default_or_the_one_asked_for,
+                                  float32_is_rounded_once,
+                                  integers_are_exact_and_in_range,
+                                  locale_is_of_no_account,
+                                  long_files_are_read_whole,
+                                  empty_files_are_refused,
+                                  number_of_fields_must_be_constant,
+                                  what_is_no_number_is_shown_with_its_place,
+                                  quotes_must_be_closed_and_end_the_field,
+                                  stray_bytes_are_refused,
+                                  lines_and_numbers_have_a_limit,
+                                  only_regular_files_are_read,
+                                  arguments_are_checked,
+                                  every_truncation_loads_or_is_refused,
+                                  every_flipped_bit_loads_or_is_refused,
+                                  refused_after_half_the_rows_leaves_nothing,
+                                  file_that_changes_while_it_is_read_is_refused_or_read};
+    Suite *suite = suite_create("csv");
+    TCase *group = tcase_create("read_csv");
+    tcase_add_checked_fixture(group, set_up, tear_down);
+    tcase_set_timeout(group, 60);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);
+    suite_add_tcase(suite, group);
+    return suite;
+}

@@ -1,0 +1,276 @@
+/* test_print.c - printed tensors against PyTorch's text (golden/print.txt, whose head describes
+ * it). */
+#include <check.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gradus.h"
+
+Suite *print_suite(void);
+
+enum { ELEMENTS = 4096, TEXT = 1 << 16, TOKEN = 32 };
+
+typedef struct {
+    gr_dtype dtype;
+    gr_shape shape;
+    char dtype_name[TOKEN], sizes[TOKEN], view[TOKEN];
+    int64_t count;
+    union {
+        float f[ELEMENTS];
+        double d[ELEMENTS];
+        int64_t i64[ELEMENTS];
+        int32_t i32[ELEMENTS];
+        uint8_t u8[ELEMENTS];
+        bool b[ELEMENTS];
+    } element;
+    char expected[TEXT];
+} golden_case;
+
+/* ---- reading the file ---- */
+
+static gr_dtype dtype_named(const char *name)
+{
+    static const struct {
+        const char *name;
+        gr_dtype dtype;
+    } known[] = {{"float32", GR_FLOAT32}, {"float64", GR_FLOAT64}, {"int64", GR_INT64},
+                 {"int32", GR_INT32},     {"uint8", GR_UINT8},     {"bool", GR_BOOL}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].name, name)) return known[i].dtype;
+    ck_abort_msg("print.txt names the dtype %s", name);
+}
+
+static void set_element(golden_case *c, int64_t i, const char *token)
+{
+    switch (c->dtype) {
+    case GR_FLOAT32: c->element.f[i] = strtof(token, NULL); break;
+    case GR_FLOAT64: c->element.d[i] = strtod(token, NULL); break;
+    case GR_INT64: c->element.i64[i] = strtoll(token, NULL, 10); break;
+    case GR_INT32: c->element.i32[i] = (int32_t)strtol(token, NULL, 10); break;
+    case GR_UINT8: c->element.u8[i] = (uint8_t)strtol(token, NULL, 10); break;
+    default: c->element.b[i] = strtol(token, NULL, 10) != 0;
+    }
+}
+
+static void set_ramp(golden_case *c, double start, double step)
+{
+    for (int64_t i = 0; i < c->count; i++) {
+        const double value = start + (double)i * step;
+        switch (c->dtype) {
+        case GR_FLOAT32: c->element.f[i] = (float)value; break;
+        case GR_FLOAT64: c->element.d[i] = value; break;
+        case GR_INT64: c->element.i64[i] = (int64_t)value; break;
+        case GR_INT32: c->element.i32[i] = (int32_t)value; break;
+        case GR_UINT8: c->element.u8[i] = (uint8_t)value; break;
+        default: c->element.b[i] = value != 0;
+        }
+    }
+}
+
+static void read_elements(FILE *file, golden_case *c)
+{
+    char token[TOKEN], start[TOKEN], step[TOKEN];
+    for (int64_t i = 0; i < c->count; i++) {
+        ck_assert_int_eq(fscanf(file, "%31s", token), 1);
+        if (!strcmp(token, "ramp")) {
+            ck_assert_int_eq(fscanf(file, "%31s %31s", start, step), 2);
+            set_ramp(c, strtod(start, NULL), strtod(step, NULL));
+            return;
+        }
+        set_element(c, i, token);
+    }
+    if (c->count == 0 && fscanf(file, " ramp %31s %31s", start, step) == EOF)
+        ck_abort_msg("print.txt ends early");
+}
+
+static void read_sizes(golden_case *c)
+{
+    c->shape = GR_SHAPE();
+    c->count = 1;
+    const char *at = c->sizes;
+    while (*at >= '0' && *at <= '9') {
+        char *end;
+        const int64_t size = strtoll(at, &end, 10);
+        ck_assert_int_lt(c->shape.count, GR_MAX_DIMS);
+        c->shape.size[c->shape.count++] = size;
+        c->count *= size;
+        at = *end == 'x' ? end + 1 : end;
+    }
+    ck_assert_int_le(c->count, ELEMENTS);
+}
+
+static bool read_case(FILE *file, golden_case *c)
+{
+    int lines;
+    if (fscanf(file, " case %31s %31s %31s", c->dtype_name, c->sizes, c->view) != 3) return false;
+    c->dtype = dtype_named(c->dtype_name);
+    read_sizes(c);
+    read_elements(file, c);
+    ck_assert_int_eq(fscanf(file, " text %d", &lines), 1);
+    ck_assert_int_eq(fgetc(file), '\n');
+    size_t used = 0;
+    for (int i = 0; i < lines; i++) {
+        ck_assert_ptr_nonnull(fgets(c->expected + used, (int)(TEXT - used), file));
+        used += strlen(c->expected + used);
+    }
+    ck_assert(used > 0 && c->expected[used - 1] == '\n');
+    c->expected[used - 1] = '\0';
+    return true;
+}
+
+static FILE *open_golden(void)
+{
+    FILE *file = fopen("tests/golden/print.txt", "r");
+    if (!file)
+        ck_abort_msg(
+            "tests/golden/print.txt cannot be read: the tests run in the root of the tree");
+    int c;
+    while ((c = fgetc(file)) == '#')
+        while ((c = fgetc(file)) != '\n' && c != EOF) continue;
+    ungetc(c, file);
+    return file;
+}
+
+/* ---- the cases ---- */
+
+static gr_tensor *make(const golden_case *c)
+{
+    gr_tensor *x = gr_from_at(&c->element, c->dtype, c->shape, GR_HERE);
+    if (!strcmp(c->view, "transposed")) return gr_transpose(x, 0, 1);
+    if (!strcmp(c->view, "plain")) return x;
+    gr_tensor *leaf = gr_empty_with(c->shape, .dtype = c->dtype, .requires_grad = true);
+    if (c->count > 0)
+        memcpy(gr_data(leaf), &c->element, (size_t)c->count * (c->dtype == GR_FLOAT32 ? 4 : 8));
+    return !strcmp(c->view, "mul") ? gr_mul(leaf, 1) : leaf;
+}
+
+START_TEST(text_is_that_of_pytorch)
+{
+    static golden_case c;
+    static char text[TEXT];
+    FILE *file = open_golden();
+    int cases = 0;
+    while (read_case(file, &c)) {
+        gr_scope scope = gr_scope_begin();
+        const int length = gr_tensor_text(make(&c), text, sizeof text);
+        ck_assert_msg(!strcmp(text, c.expected), "case %d, %s %s %s\n%s\nmust be\n%s", cases,
+                      c.dtype_name, c.sizes, c.view, text, c.expected);
+        ck_assert_int_eq(length, (int)strlen(text));
+        gr_scope_end(scope);
+        cases++;
+    }
+    ck_assert(feof(file));
+    fclose(file);
+    ck_assert_int_ge(cases, 250);
+    ck_assert_ptr_null(gr_error());
+}
+END_TEST
+
+START_TEST(text_that_does_not_fit_is_cut_and_its_length_returned)
+{
+    char text[64];
+    gr_tensor *x = gr_from(((float[]){1, 2, 3}), 3);
+    const char *whole = "tensor([1., 2., 3.])";
+    for (size_t room = 1; room < 40; room++) {
+        memset(text, '#', sizeof text);
+        ck_assert_int_eq(gr_tensor_text(x, text, room), (int)strlen(whole));
+        const size_t kept = room > strlen(whole) ? strlen(whole) : room - 1;
+        ck_assert_int_eq(strncmp(text, whole, kept), 0);
+        ck_assert_int_eq(text[kept], '\0');
+        for (size_t i = kept + 1; i < sizeof text; i++) ck_assert_int_eq(text[i], '#');
+    }
+    ck_assert_int_eq(gr_tensor_text(x, NULL, 0), (int)strlen(whole));
+}
+END_TEST
+
+START_TEST(text_has_decimal_points_in_every_locale)
+{
+    static const char *const commas[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8",
+                                         "ru_RU.UTF-8"};
+    char text[64];
+    gr_tensor *x = gr_from(((double[]){0.5, 1e-9}), 2);
+    for (size_t i = 0; i < sizeof commas / sizeof *commas; i++) {
+        if (!setlocale(LC_ALL, commas[i])) continue;
+        gr_tensor_text(x, text, sizeof text);
+        ck_assert_str_eq(text, "tensor([5.0000e-01, 1.0000e-09], dtype=torch.float64)");
+        snprintf(text, sizeof text, "%.1f", 0.5);
+        ck_assert_str_eq(text, "0,5"); /* the program's own locale is untouched */
+    }
+    setlocale(LC_ALL, "C");
+}
+END_TEST
+
+START_TEST(default_dtype_goes_without_saying)
+{
+    char text[64];
+    gr_tensor *narrow = gr_from(((float[]){1}), 1), *wide = gr_from(((double[]){1}), 1);
+    gr_set_default_dtype(GR_FLOAT64);
+    gr_tensor_text(wide, text, sizeof text);
+    ck_assert_str_eq(text, "tensor([1.])");
+    gr_tensor_text(narrow, text, sizeof text);
+    ck_assert_str_eq(text, "tensor([1.], dtype=torch.float32)");
+    gr_set_default_dtype(GR_FLOAT32);
+}
+END_TEST
+
+START_TEST(print_writes_the_text_and_a_newline_to_stdout)
+{
+    char text[64] = "";
+    FILE *file = tmpfile();
+    fflush(stdout);
+    const int terminal = dup(STDOUT_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    const bool printed = gr_print(gr_from(((int64_t[]){1, -2}), 2));
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    rewind(file);
+    const size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    ck_assert(printed);
+    text[length] = '\0';
+    ck_assert_str_eq(text, "tensor([ 1, -2])\n");
+}
+END_TEST
+
+static void keep_quiet(const char *text, void *data)
+{
+    (void)text, (void)data;
+}
+
+START_TEST(what_is_no_tensor_is_refused)
+{
+    char text[8] = "before";
+    gr_set_error_handler(keep_quiet, NULL);
+    ck_assert(!gr_print((gr_tensor *)NULL));
+    ck_assert_ptr_nonnull(
+        strstr(gr_error(), ": print: x is NULL and no earlier call failed; must be a tensor"));
+    gr_error_clear();
+    ck_assert_int_eq(gr_tensor_text(gr_absent, text, sizeof text), -1);
+    ck_assert_ptr_nonnull(strstr(gr_error(), ": tensor_text: x is GR_ABSENT; must be a tensor"));
+    ck_assert_str_eq(text, "before");
+    gr_error_clear();
+    ck_assert_int_eq(gr_tensor_text(gr_from(((float[]){1}), 1), NULL, 5), -1);
+    ck_assert_ptr_nonnull(
+        strstr(gr_error(), ": tensor_text: text is NULL, bytes is 5; must have room for them"));
+    gr_error_clear();
+}
+END_TEST
+
+Suite *print_suite(void)
+{
+    Suite *suite = suite_create("print");
+    TCase *tests = tcase_create("tensors");
+    tcase_add_test(tests, text_is_that_of_pytorch);
+    tcase_add_test(tests, text_that_does_not_fit_is_cut_and_its_length_returned);
+    tcase_add_test(tests, text_has_decimal_points_in_every_locale);
+    tcase_add_test(tests, default_dtype_goes_without_saying);
+    tcase_add_test(tests, print_writes_the_text_and_a_newline_to_stdout);
+    tcase_add_test(tests, what_is_no_tensor_is_refused);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
