@@ -4,6 +4,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/autograd.h"
+#include "core/scalar.h"
 
 static gr_value failed(void)
 {
@@ -44,6 +45,8 @@ RULE1(tanh, tanh(p))
 RULE1(sigmoid, 1 / (1 + exp(-p)))
 RULE1(abs, fabs(p))
 RULE1(sign, (p > 0) - (p < 0))
+RULE1(gelu_erf_slope, gr_gelu_slope_f64(p))
+RULE1(gelu_tanh_slope, gr_gelu_tanh_slope_f64(p))
 RULE2(add, p + q)
 RULE2(sub, p - q)
 RULE2(mul, p *q)
@@ -95,6 +98,8 @@ static inline gr_value rule_pick(gr_value condition, gr_value p, gr_value q, gr_
 #define sigmoid(p) rule_sigmoid(p, site)
 #define abs(p) rule_abs(p, site)
 #define sign(p) rule_sign(p, site)
+#define gelu_erf_slope(p) rule_gelu_erf_slope(p, site)
+#define gelu_tanh_slope(p) rule_gelu_tanh_slope(p, site)
 #define add(p, q) rule_add(p, q, site)
 #define sub(p, q) rule_sub(p, q, site)
 #define mul(p, q) rule_mul(p, q, site)

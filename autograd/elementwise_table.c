@@ -33,7 +33,8 @@
 #define sigmoid(p) (p)
 #define abs(p) (p)
 #define sign(p) (p)
-#define gelu_slope(p) (p)
+#define gelu_erf_slope(p) (p)
+#define gelu_tanh_slope(p) (p)
 #define USES(s, unit) ((long long)((s) / (unit)) % 1024 != 0)
 #define READS(s) \
     ((uint32_t)USES(s, 0x1p20) | (uint32_t)USES(s, 0x1p30) << 1 | (uint32_t)USES(s, 0x1p40) << 2 | \

@@ -55,7 +55,7 @@ GR_API gr_tensor *gr_where_at(gr_tensor *condition, gr_value a, gr_value b, gr_s
 /* min(max(x, lo), hi). Bounds are numbers, tensors, or GR_ABSENT, not both. Number bounds: the slope is 0 at a bound;
  * tensor bounds: a tie shares the gradient. lo above hi gives hi. */
 GR_API gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site);
-/* x * P(N(0,1) <= x), by erfc (GR_NONE) or by its tanh form.  Hendrycks, Gimpel 2016. */
+/* x * P(N(0,1) <= x), by erfc (GR_GELU_ERF) or in its tanh form (GR_GELU_TANH).  Hendrycks, Gimpel 2016. */
 typedef enum { GR_GELU_ERF, GR_GELU_TANH } gr_gelu_form;
 typedef struct {
     gr_tensor *x;

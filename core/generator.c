@@ -129,8 +129,8 @@ static ALWAYS_INLINE float log_f32(float u)
     return fmaf(e, 0.693359375f, x);
 }
 
-/* sin t and cos t for 0 <= t < 8192. t less the nearest even multiple j of pi/4, in three parts, and
- * the polynomials of Cephes' sinf and cosf, exchanged and signed by j. */
+/* sin t and cos t for 0 <= t < 8192. t less the nearest even multiple j of pi/4, in three parts,
+ * and the polynomials of Cephes' sinf and cosf, exchanged and signed by j. */
 static ALWAYS_INLINE void sincos_f32(float t, float *sine, float *cosine)
 {
     const int32_t j = ((int32_t)(t * 1.27323954473516f) + 1) & ~1;
@@ -236,7 +236,8 @@ static double normal(gr_generator *g)
         g->has_normal = false;
         return g->normal;
     }
-    const double angle = TWO_PI * unit_f64(g), radius = sqrt(-2.0 * log1p(-unit_f64(g)));
+    const double angle = TWO_PI * unit_f64(g);
+    const double radius = sqrt(-2.0 * log1p(-unit_f64(g)));
     g->normal = radius * sin(angle);
     g->has_normal = true;
     return radius * cos(angle);

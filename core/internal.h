@@ -336,6 +336,12 @@ static inline gr_tensor gr_alias(const gr_tensor *x)
     return view;
 }
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
+
+/* ---- random numbers (random.c) ---- */
+/* Fill t, without a word to autograd; false without memory. t is float, for bernoulli of any dtype. */
+bool gr_fill_uniform(gr_tensor *t, double from, double to);
+bool gr_fill_normal(gr_tensor *t, double mean, double std);
+bool gr_fill_bernoulli_of(gr_tensor *t, double p);
 /* dim counted from the front, or -1 after reporting. */
 int gr_check_dim(int dim, const gr_tensor *x, gr_site site, const char *op);
 

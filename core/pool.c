@@ -9,25 +9,9 @@ GR_TLS gr_thread *gr_self_pointer;
 
 /* ---- the only malloc ---- */
 
-#ifdef GR_FAULTS
-/* The tests' switch: the call number gr_fault_at fails, and with gr_fault_persistent all after it. */
-GR_API _Atomic int64_t gr_fault_at, gr_fault_count;
-GR_API _Atomic bool gr_fault_persistent;
-static bool fault(void)
-{
-    const int64_t count = atomic_fetch_add(&gr_fault_count, 1) + 1, at = atomic_load(&gr_fault_at);
-    return at > 0 && (count == at || (count > at && atomic_load(&gr_fault_persistent)));
-}
-#else
-static inline bool fault(void)
-{
-    return false;
-}
-#endif
-
 void *gr_allocate(size_t bytes)
 {
-    if (fault() || bytes > PTRDIFF_MAX - 64) return NULL;
+    if (bytes > PTRDIFF_MAX - 64) return NULL;
     return aligned_alloc(64, bytes ? (bytes + 63) / 64 * 64 : 64);
 }
 

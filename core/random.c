@@ -57,7 +57,7 @@ static bool is_dense(const gr_tensor *t)
     return true;
 }
 
-enum fill { UNIFORM, NORMAL, BERNOULLI };
+enum fill { UNIFORM, NORMAL };
 typedef struct {
     enum fill kind;
     double first, second;
@@ -102,6 +102,65 @@ bool gr_fill_uniform(gr_tensor *t, double from, double to)
 bool gr_fill_normal(gr_tensor *t, double mean, double std)
 {
     return fill(t, (drawing){.kind = NORMAL, .first = mean, .second = std});
+}
+
+/* Draws n bools by f, which t takes as its elements. */
+typedef void draw_bools(gr_generator *g, bool *out, int64_t n, const void *p);
+static bool fill_bools(gr_tensor *t, draw_bools *f, const void *p)
+{
+    gr_thread *thread = gr_self();
+    gr_tensor *drawn = gr_tensor_like(thread, t, GR_BOOL);
+    if (!drawn) return false;
+    f(generator_lock(), (bool *)drawn->data, t->numel, p);
+    generator_unlock();
+    gr_kernels_of(t)->copy(t, drawn);
+    gr_tensor_discard(thread, drawn);
+    return true;
+}
+
+static void one_probability(gr_generator *g, bool *out, int64_t n, const void *p)
+{
+    gr_fill_bernoulli(g, out, n, *(const double *)p);
+}
+
+bool gr_fill_bernoulli_of(gr_tensor *t, double p)
+{
+    return fill_bools(t, one_probability, &p);
+}
+
+static void float_probabilities(gr_generator *g, bool *out, int64_t n, const void *p)
+{
+    gr_fill_bernoulli_f32(g, out, n, p);
+}
+
+static void double_probabilities(gr_generator *g, bool *out, int64_t n, const void *p)
+{
+    gr_fill_bernoulli_f64(g, out, n, p);
+}
+
+gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
+{
+    if (!gr_usable(p, site, "bernoulli", "p")) return NULL;
+    if (p->dtype != GR_FLOAT32 && p->dtype != GR_FLOAT64)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p is %s; must be float32 or float64", gr_dtype_name[p->dtype]);
+    gr_thread *t = gr_self();
+    gr_tensor *row_major = gr_tensor_like(t, p, (gr_dtype)p->dtype), *result = NULL;
+    bool ok = row_major && gr_can_own(t), inside = true;
+    if (ok) {
+        gr_kernels_of(p)->copy(row_major, p);
+        for (int64_t i = 0; i < p->numel; i++) {
+            const double v = p->dtype == GR_FLOAT32 ? (double)((float *)(void *)row_major->data)[i]
+                                                    : ((double *)(void *)row_major->data)[i];
+            inside = inside && v >= 0 && v <= 1;
+        }
+        result = inside ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
+        ok = result && fill_bools(result, p->dtype == GR_FLOAT32 ? float_probabilities : double_probabilities, row_major->data);
+    }
+    if (row_major) gr_tensor_discard(t, row_major);
+    if (!inside) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p has an element outside 0 to 1; must be a probability");
+    if (ok) gr_own(t, result);
+    else if (result) gr_tensor_discard(t, result);
+    return ok ? result : gr_fail_memory(site, "bernoulli", "the numbers", (size_t)p->numel);
 }
 
 /* ---- new tensors ---- */

@@ -20,10 +20,11 @@ GR_API gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site);
 /* The order in which PyTorch's DataLoader visits n samples in its next epoch, int64 [n]; draws what it draws. */
 GR_API gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site);
 
-/* Fills t, float, in place of what it held: no gradient is recorded here. */
-bool gr_fill_uniform(gr_tensor *t, double from, double to);
-bool gr_fill_normal(gr_tensor *t, double mean, double std);
-bool gr_fill_bernoulli(gr_tensor *t, double p);
+/* t, a float tensor, filled with numbers of U[from, to) or N(mean, std); its old value gets a gradient of zeros. */
+GR_API gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site);
+GR_API gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site);
+/* t filled with ones, each with probability p, and zeros. */
+GR_API gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site);
 
 GR_END_C
 
@@ -41,6 +42,9 @@ GR_END_C
     })
 #define gr_randperm(n) gr_randperm_at(n, GR_HERE)
 #define gr_bernoulli(p) gr_bernoulli_at(p, GR_HERE)
+#define gr_uniform_(t, from, to) gr_uniform__at(t, from, to, GR_HERE)
+#define gr_normal_(t, mean, std) gr_normal__at(t, mean, std, GR_HERE)
+#define gr_bernoulli_(t, p) gr_bernoulli__at(t, p, GR_HERE)
 #define gr_sample_order(n, shuffle) gr_sample_order_at(n, shuffle, GR_HERE)
 #endif
 #endif

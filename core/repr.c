@@ -9,7 +9,7 @@
 
 enum { MOST_DIGITS = DBL_DECIMAL_DIG };
 
-/* 0.d1 d2 .. as d1.d2 .. times 10^exponent */
+/* digit[0] . digit[1] digit[2] .. times 10^exponent */
 typedef struct {
     char digit[MOST_DIGITS + 1];
     int count, exponent;
@@ -51,10 +51,10 @@ static bool reads_back(const decimal *d, double magnitude)
     return strtod(text, NULL) == magnitude;
 }
 
-/* Decimals of up to DBL_DIG digits survive the way through a normal double, so if fewer than DBL_DIG
- * digits are enough, then rounding to DBL_DIG gives the same ones and zeros. Below a power of two
- * doubles lie twice as dense as above it: there the nearest decimal may miss while the one above,
- * farther away, reads back. */
+/* Decimals of up to DBL_DIG digits survive the way through a normal double, so if fewer than
+ * DBL_DIG digits are enough, then rounding to DBL_DIG gives the same ones and zeros. Below a power
+ * of two doubles lie twice as dense as above it: there the nearest decimal may miss while the one
+ * above, farther away, reads back. */
 static decimal shortest(double magnitude)
 {
     decimal d;
@@ -81,7 +81,7 @@ static void write_scientific(char *out, const decimal *d)
         *out++ = '.';
         out = put(out, d->digit + 1, d->count - 1);
     }
-    snprintf(out, 8, "e%c%02d", d->exponent < 0 ? '-' : '+', abs(d->exponent));
+    snprintf(out, 13, "e%c%02d", d->exponent < 0 ? '-' : '+', abs(d->exponent));
 }
 
 static void write_positional(char *out, const decimal *d)

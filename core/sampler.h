@@ -10,14 +10,14 @@
 #include "core/generator.h"
 
 /* One epoch of a loader over n samples: order [n], cut into batches by the caller (the short last
- * one dropped or not, the draws are the same). Draws from global, or from own where it is given: two
- * words for the loader's base seed, also without shuffle, then what gr_sampler_random draws.
+ * one dropped or not, the draws are the same). Draws from global, or from own where it is given:
+ * two words for the loader's base seed, also without shuffle, then what gr_sampler_random draws.
  *
- * An iterator that shuffles with own draws once more when it is asked for sample n + 1 and has none:
- * a whole permutation, which it throws away. A plain function cannot see that moment, so the caller
- * says it with gr_loader_dry: while it fills a short last batch (also one that is then dropped),
- * or, where the batches come out even, when the batch after the last is asked for. An epoch that is
- * left before never comes there. Without shuffle or own there is nothing to say. */
+ * An iterator that shuffles with own draws once more when it is asked for sample n + 1 and has
+ * none: a whole permutation, which it throws away. A plain function cannot see that moment, so the
+ * caller says it with gr_loader_dry: while it fills a short last batch (also one that is then
+ * dropped), or, where the batches come out even, when the batch after the last is asked for. An
+ * epoch that is left before never comes there. Without shuffle or own there is nothing to say. */
 void gr_loader_order(gr_generator *global, gr_generator *own, int64_t n, bool shuffle,
                      int64_t *order);
 void gr_loader_dry(gr_generator *own, int64_t n);

@@ -155,7 +155,8 @@ GR_END_C
 #define gr_empty(...) gr_empty_at(GR_MAKE(__VA_ARGS__))
 #define gr_zeros(...) gr_zeros_at(GR_MAKE(__VA_ARGS__))
 #define gr_ones(...) gr_ones_at(GR_MAKE(__VA_ARGS__))
-#define gr_full(value, ...) gr_full_at(GR_VALUE(value), GR_MAKE(__VA_ARGS__))
+#define gr_full(...) GR_FULL(__VA_ARGS__, ) /* the comma ends the list of sizes, which may be empty */
+#define GR_FULL(value, ...) gr_full_at(GR_VALUE(value), GR_MAKE(__VA_ARGS__))
 #define gr_empty_with(...) \
     GR_CALL(gr_empty_at, gr_make_args, GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__)
 #define gr_zeros_with(...) \

@@ -1,0 +1,90 @@
+/* random.c - random numbers in place: what was there before gets a gradient of zeros. */
+#include <math.h>
+
+#include "autograd/autograd.h"
+#include "autograd/tape.h"
+
+typedef struct {
+    double first, second;
+} bounds;
+
+static bool float_shape(gr_call *c)
+{
+    const gr_tensor *t = c->slot[0].tensor;
+    if (t->dtype == GR_FLOAT32 || t->dtype == GR_FLOAT64) return true;
+    return gr_call_fail(c, "t is %s; must be float32 or float64", gr_dtype_name[t->dtype]);
+}
+
+static bool any_shape(gr_call *c)
+{
+    (void)c;
+    return true;
+}
+
+static bool zero_gradient(gr_call *c)
+{
+    const gr_tensor *t = c->slot[0].tensor;
+    if (!gr_call_needs(c, 0)) return true;
+    const gr_make_args zeros = {.shape = gr_sizes_of(t), .site = gr_site_of(c), .dtype = (gr_dtype)t->dtype, .device = {-1, 0}};
+    return gr_grad_add(c, 0, gr_zeros_at(&zeros));
+}
+
+static bool filled(gr_call *c, bool ok)
+{
+    if (!ok) gr_fail_memory(gr_site_of(c), c->op->name, "the numbers", (size_t)c->slot[0].tensor->numel);
+    return ok;
+}
+
+static bool uniform_forward(gr_call *c)
+{
+    const bounds *b = gr_attributes(c);
+    return filled(c, gr_fill_uniform(gr_out(c, 0)->tensor, b->first, b->second));
+}
+
+static bool normal_forward(gr_call *c)
+{
+    const bounds *b = gr_attributes(c);
+    return filled(c, gr_fill_normal(gr_out(c, 0)->tensor, b->first, b->second));
+}
+
+static bool bernoulli_forward(gr_call *c)
+{
+    const bounds *b = gr_attributes(c);
+    return filled(c, gr_fill_bernoulli_of(gr_out(c, 0)->tensor, b->first));
+}
+
+static const char *const names[] = {"t"};
+#define RANDOM(text, checks, draws) \
+    {.name = text, .shape = checks, .forward = draws, .backward = zero_gradient, .attribute_bytes = sizeof(bounds), \
+     .in_place = true, .input_names = names}
+static const gr_op uniform_op = RANDOM("uniform_", float_shape, uniform_forward),
+                   normal_op = RANDOM("normal_", float_shape, normal_forward),
+                   bernoulli_op = RANDOM("bernoulli_", any_shape, bernoulli_forward);
+
+static gr_tensor *run(const gr_op *op, gr_tensor *t, bounds b, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = t;
+    *(bounds *)gr_attributes(c) = b;
+    return gr_call_run(c);
+}
+
+gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site)
+{
+    if (!(from <= to) || !isfinite(to - from))
+        return gr_fail(GR_ERROR_ARGUMENT, site, "uniform_", "from is %g, to is %g; must be finite, from at most to", from, to);
+    return run(&uniform_op, t, (bounds){from, to}, site);
+}
+
+gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site)
+{
+    if (!(std >= 0)) return gr_fail(GR_ERROR_ARGUMENT, site, "normal_", "std is %g; must be 0 or more", std);
+    return run(&normal_op, t, (bounds){mean, std}, site);
+}
+
+gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site)
+{
+    if (!(p >= 0 && p <= 1)) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli_", "p is %g; must be 0 to 1", p);
+    return run(&bernoulli_op, t, (bounds){p, 0}, site);
+}

@@ -1,0 +1,214 @@
+/* gemm_body.h - the loops of gemm_loops.c, once per `real`: float, double. No include guard. */
+
+enum { R(LANES) = VECTOR_BYTES / (int)sizeof(real), R(BLOCK_K) = GR_GEMM_BLOCK_K_BYTES / (int)sizeof(real) };
+
+typedef real R(vector) __attribute__((vector_size(VECTOR_BYTES)));
+/* the same anywhere in memory */
+typedef real R(lanes) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+typedef struct {
+    const real *data;
+    int64_t row, column;
+} R(matrix);
+
+static inline R(matrix) R(typed)(gr_matrix x)
+{
+    return (R(matrix)){x.data, x.row, x.column};
+}
+
+/* ---- small products ----
+ * Each element is round(round(a0 b0) + round(a1 b1)) + ... in this order; lanes and tiles only choose which elements are
+ * computed at the same time. c has a stride between its columns too, so that a transposed product is one as well. */
+
+typedef struct {
+    real *data;
+    int64_t row, column;
+    bool accumulate;
+} R(result);
+
+static inline void R(put)(R(result) c, int64_t i, int64_t j, real value)
+{
+    real *at = c.data + i * c.row + j * c.column;
+    *at = c.accumulate ? *at + value : value;
+}
+
+static void R(outer)(int64_t m, int64_t n, R(matrix) a, R(matrix) b, R(result) c)
+{
+    if (n == 1 && a.row == 1 && c.row == 1 && !c.accumulate) {
+        const real factor = *b.data;
+        for (int64_t i = 0; i < m; i++) c.data[i] = a.data[i] * factor;
+        return;
+    }
+    for (int64_t i = 0; i < m; i++) {
+        const real factor = a.data[i * a.row];
+        if (b.column == 1 && c.column == 1 && !c.accumulate)
+            for (int64_t j = 0; j < n; j++) c.data[i * c.row + j] = factor * b.data[j];
+        else
+            for (int64_t j = 0; j < n; j++) R(put)(c, i, j, factor * b.data[j * b.column]);
+    }
+}
+
+static inline real R(dot)(int64_t k, const real *a, int64_t a_step, const real *b, int64_t b_step)
+{
+    real sum = *a * *b;
+    for (int64_t p = 1; p < k; p++) sum += a[p * a_step] * b[p * b_step];
+    return sum;
+}
+
+static void R(dots)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matrix) b, R(result) c)
+{
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            R(put)(c, i, j, R(dot)(k, a.data + i * a.row, a.column, b.data + j * b.column, b.row));
+}
+
+/* `rows` (a constant) rows of one vector: columns j to j + width. b: k vectors, `step` elements apart. */
+__attribute__((always_inline)) static inline void R(rows)(int rows, int64_t k, R(matrix) a, const real *b, int64_t step,
+                                                          R(result) c, int64_t width)
+{
+    R(vector) sum[8];
+    for (int r = 0; r < rows; r++) sum[r] = a.data[r * a.row] * *(const R(lanes) *)b;
+    for (int64_t p = 1; p < k; p++) {
+        const R(vector) x = *(const R(lanes) *)(b + p * step);
+        for (int r = 0; r < rows; r++) sum[r] += a.data[r * a.row + p * a.column] * x;
+    }
+    for (int r = 0; r < rows; r++)
+        if (width == R(LANES) && c.column == 1) {
+            R(lanes) *at = (R(lanes) *)(c.data + r * c.row);
+            if (c.accumulate) sum[r] += *at;
+            *at = sum[r];
+        } else
+            for (int64_t j = 0; j < width; j++) R(put)(c, r, j, sum[r][j]);
+}
+
+static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b, int64_t step, R(result) c, int64_t width)
+{
+    while (m > 0) {
+        const int rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+        if (rows == 8)
+            R(rows)(8, k, a, b, step, c, width);
+        else if (rows == 4)
+            R(rows)(4, k, a, b, step, c, width);
+        else if (rows == 2)
+            R(rows)(2, k, a, b, step, c, width);
+        else
+            R(rows)(1, k, a, b, step, c, width);
+        a.data += rows * a.row;
+        c.data += rows * c.row;
+        m -= rows;
+    }
+}
+
+enum { R(COPY_K) = 4 * R(BLOCK_K) / VECTOR_BYTES * 8 }; /* vectors of b copied onto the stack: 32 KiB */
+
+static void R(tiles)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matrix) b, R(result) c)
+{
+    R(vector) copy[R(COPY_K)];
+    for (int64_t j = 0; j < n; j += R(LANES)) {
+        const int64_t width = n - j < R(LANES) ? n - j : R(LANES);
+        const real *at = b.data + j * b.column;
+        const R(result) to = {c.data + j * c.column, c.row, c.column, c.accumulate};
+        if (b.column == 1 && width == R(LANES)) {
+            R(column_of_tiles)(m, k, a, at, b.row, to, width);
+            continue;
+        }
+        real *packed = (real *)copy;
+        for (int64_t p = 0; p < k; p++, packed += R(LANES)) {
+            copy[p] = (R(vector)){0};
+            for (int64_t i = 0; i < width; i++) packed[i] = at[p * b.row + i * b.column];
+        }
+        R(column_of_tiles)(m, k, a, (const real *)copy, R(LANES), to, width);
+    }
+}
+
+static void R(small)(const gr_product *x)
+{
+    int64_t m = x->m, n = x->n;
+    R(matrix) a = R(typed)(x->a), b = R(typed)(x->b);
+    R(result) c = {x->c, x->ldc, 1, x->accumulate};
+    if (x->k == 1) {
+        R(outer)(m, n, a, b, c);
+        return;
+    }
+    const bool b_in_rows = b.column == 1 && n >= R(LANES) / 2, a_in_columns = a.row == 1 && m >= R(LANES) / 2;
+    if (!b_in_rows && (a_in_columns || m > n)) { /* c' = b' a' */
+        const R(matrix) turned = {b.data, b.column, b.row};
+        b = (R(matrix)){a.data, a.column, a.row};
+        a = turned;
+        c = (R(result)){c.data, 1, c.row, c.accumulate};
+        n = m;
+        m = x->n;
+    }
+    if (n == 1 || x->k > R(COPY_K))
+        R(dots)(m, n, x->k, a, b, c);
+    else
+        R(tiles)(m, n, x->k, a, b, c);
+}
+
+/* ---- blocks of large products ---- */
+
+static void R(pack)(int64_t k, int64_t n, gr_matrix matrix, void *panels)
+{
+    const R(matrix) b = R(typed)(matrix);
+    const int64_t panel = 2 * R(LANES);
+    real *to = panels;
+    for (int64_t j = 0; j < n; j += panel, to += k * panel) {
+        const int64_t width = n - j < panel ? n - j : panel;
+        const real *from = b.data + j * b.column;
+        if (width == panel && b.column == 1)
+            for (int64_t p = 0; p < k; p++) memcpy(to + p * panel, from + p * b.row, sizeof(real) * (size_t)panel);
+        else
+            for (int64_t i = 0; i < panel; i++)
+                for (int64_t p = 0; p < k; p++) to[p * panel + i] = i < width ? from[p * b.row + i * b.column] : 0;
+    }
+}
+
+/* TILE_M rows of a, element p of all of them side by side; rows past m are zeros. */
+static void R(pack_rows)(int64_t m, int64_t k, R(matrix) a, real *to)
+{
+    for (int64_t r = 0; r < TILE_M; r++)
+        for (int64_t p = 0; p < k; p++) to[p * TILE_M + r] = r < m ? a.data[r * a.row + p * a.column] : 0;
+}
+
+/* tile = a b; a: TILE_M side by side, b: one panel */
+FUSED static void R(tile)(int64_t k, const real *a, const real *b, R(vector) tile[TILE_M][2])
+{
+    FUSE
+    R(vector) sum[TILE_M][2] = {{{0}}};
+    for (int64_t p = 0; p < k; p++, a += TILE_M, b += 2 * R(LANES)) {
+        const R(vector) left = *(const R(lanes) *)b, right = *(const R(lanes) *)(b + R(LANES));
+        for (int r = 0; r < TILE_M; r++) {
+            sum[r][0] += a[r] * left;
+            sum[r][1] += a[r] * right;
+        }
+    }
+    for (int r = 0; r < TILE_M; r++) tile[r][0] = sum[r][0], tile[r][1] = sum[r][1];
+}
+
+static void R(put_tile)(int64_t m, int64_t n, R(vector) tile[TILE_M][2], R(result) c)
+{
+    for (int64_t r = 0; r < m; r++) {
+        real *to = c.data + r * c.row;
+        const real *from = (const real *)tile[r];
+        if (c.accumulate)
+            for (int64_t j = 0; j < n; j++) to[j] += from[j];
+        else
+            for (int64_t j = 0; j < n; j++) to[j] = from[j];
+    }
+}
+
+static void R(block)(const gr_product *x)
+{
+    real rows[GR_GEMM_BLOCK_M * R(BLOCK_K)];
+    R(vector) tile[TILE_M][2];
+    const int64_t panel = 2 * R(LANES);
+    const R(matrix) a = R(typed)(x->a);
+    for (int64_t i = 0; i < x->m; i += TILE_M)
+        R(pack_rows)(x->m - i, x->k, (R(matrix)){a.data + i * a.row, a.row, a.column}, rows + i * x->k);
+    for (int64_t j = 0; j < x->n; j += panel)
+        for (int64_t i = 0; i < x->m; i += TILE_M) {
+            const int64_t m = x->m - i < TILE_M ? x->m - i : TILE_M, n = x->n - j < panel ? x->n - j : panel;
+            R(tile)(x->k, rows + i * x->k, (const real *)x->b.data + j * x->k, tile);
+            R(put_tile)(m, n, tile, (R(result)){(real *)x->c + i * x->ldc + j, x->ldc, 1, x->accumulate});
+        }
+}

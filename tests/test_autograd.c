@@ -1,0 +1,623 @@
+/* test_autograd.c - what the tape promises: leaves, versions, views and changes in place, hooks, failed passes. */
+#include <math.h>
+#include <string.h>
+
+#include "gradus.h"
+#include "tests/suites.h"
+
+static int errors_seen;
+static void count_error(const char *text, void *data)
+{
+    (void)text, (void)data;
+    errors_seen++;
+}
+
+static void quiet(void)
+{
+    errors_seen = 0;
+    gr_set_error_handler(count_error, NULL);
+}
+
+/* The error that stands holds `part`; it is cleared. */
+static void expect_error(const char *part)
+{
+    ck_assert_msg(gr_error() != NULL, "no error, expected: %s", part);
+    ck_assert_msg(strstr(gr_error(), part) != NULL, "error is: %s", gr_error());
+    gr_error_clear();
+}
+
+static gr_tensor *leaf(const double *values, int64_t n)
+{
+    return gr_requires_grad_(gr_from_at(values, GR_FLOAT64, (gr_shape){1, {n}}, GR_HERE), true);
+}
+#define LEAF(...) leaf((const double[]){__VA_ARGS__}, (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
+
+static void expect_values(const gr_tensor *t, const double *expected, int64_t n)
+{
+    double values[16];
+    ck_assert_msg(t != NULL, "%s", gr_error() ? gr_error() : "NULL");
+    ck_assert_int_eq(gr_numel(t), n);
+    ck_assert(gr_to_array(t, values, n));
+    for (int64_t i = 0; i < n; i++)
+        ck_assert_msg(values[i] == expected[i], "element %d is %.17g, expected %.17g", (int)i, values[i], expected[i]);
+}
+#define EXPECT(t, ...) \
+    expect_values(t, (const double[]){__VA_ARGS__}, (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
+
+/* ---- accumulation ---- */
+
+START_TEST(gradients_accumulate_in_leaves)
+{
+    gr_tensor *x = LEAF(1, 2, 3);
+    ck_assert(!gr_has_grad(x));
+    ck_assert(gr_backward(gr_sum(gr_mul(x, x))));
+    EXPECT(gr_grad(x), 2, 4, 6);
+    gr_tensor *first = gr_grad(x);
+    ck_assert(gr_backward(gr_sum(gr_mul(x, 2))));
+    EXPECT(gr_grad(x), 4, 6, 8);
+    ck_assert_ptr_eq(gr_grad(x), first);
+    gr_zero_grad(x);
+    ck_assert_ptr_null(gr_grad(x));
+    ck_assert_ptr_null(gr_error());
+    ck_assert(gr_backward(gr_sum(x)));
+    EXPECT(gr_grad(x), 1, 1, 1);
+}
+END_TEST
+
+START_TEST(uses_are_summed_before_they_meet_the_gradient)
+{
+    gr_tensor *x = LEAF(1);
+    ck_assert(gr_backward(gr_sum(gr_mul(x, 1e16))));
+    gr_tensor *y = gr_add(gr_mul(x, 1), gr_mul(x, 1)); /* 1e16 + (1 + 1), not (1e16 + 1) + 1 */
+    ck_assert(gr_backward(gr_sum(y)));
+    EXPECT(gr_grad(x), 1e16 + 2);
+}
+END_TEST
+
+START_TEST(contributions_add_from_the_last_use_to_the_first)
+{
+    const double factor[3] = {1e16, 1, -1e16};
+    const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (int k = 0; k < 6; k++) {
+        gr_tensor *x = LEAF(1), *h = gr_mul(x, 1);
+        gr_tensor *a = gr_mul(h, factor[orders[k][0]]), *b = gr_mul(h, factor[orders[k][1]]);
+        gr_tensor *c = gr_mul(h, factor[orders[k][2]]);
+        ck_assert(gr_backward(gr_sum(gr_add(gr_add(a, b), c))));
+        const double expected = (factor[orders[k][2]] + factor[orders[k][1]]) + factor[orders[k][0]];
+        EXPECT(gr_grad(x), expected);
+    }
+}
+END_TEST
+
+START_TEST(gradients_are_never_aliases)
+{
+    gr_tensor *x = LEAF(1, 2), *w = LEAF(3, 4);
+    gr_tensor *g = gr_from(((const double[]){1, 1}), 2);
+    ck_assert(gr_backward(gr_add(x, w), .gradient = g));
+    gr_fill_(g, 9);
+    EXPECT(gr_grad(x), 1, 1);
+    gr_fill_(gr_grad(x), 7);
+    EXPECT(gr_grad(w), 1, 1);
+    ck_assert(gr_backward(gr_add(x, x), .gradient = gr_from(((const double[]){1, 2}), 2)));
+    EXPECT(gr_grad(x), 9, 11);
+}
+END_TEST
+
+START_TEST(broadcast_operands_get_summed_gradients)
+{
+    gr_tensor *x = gr_requires_grad_(gr_ones_with(GR_SHAPE(2, 3), .dtype = GR_FLOAT64), true);
+    gr_tensor *row = LEAF(1, 2, 3), *one = gr_requires_grad_(gr_full_with(2.0, GR_SHAPE(), .dtype = GR_FLOAT64), true);
+    ck_assert(gr_backward(gr_sum(gr_mul(gr_mul(x, row), one))));
+    EXPECT(gr_grad(row), 4, 4, 4);
+    EXPECT(gr_grad(one), 12);
+    EXPECT(gr_grad(x), 2, 4, 6, 2, 4, 6);
+}
+END_TEST
+
+START_TEST(a_leaf_may_be_its_own_loss)
+{
+    gr_tensor *x = LEAF(5);
+    ck_assert(gr_backward(x));
+    EXPECT(gr_grad(x), 1);
+    ck_assert(gr_backward(x, .gradient = gr_from(((const double[]){2.5}), 1)));
+    EXPECT(gr_grad(x), 3.5);
+}
+END_TEST
+
+START_TEST(what_needs_no_gradient_gets_none)
+{
+    gr_tensor *x = LEAF(1, 2), *plain = gr_from(((const double[]){3, 4}), 2);
+    ck_assert(gr_backward(gr_sum(gr_mul(x, plain))));
+    ck_assert(!gr_has_grad(plain));
+    gr_scope off = gr_no_grad_begin();
+    gr_tensor *y = gr_mul(x, 2);
+    ck_assert(!gr_requires_grad(y));
+    gr_scope on = gr_enable_grad_begin();
+    ck_assert(gr_requires_grad(gr_mul(x, 2)));
+    gr_scope_end(on);
+    gr_scope_end(off);
+    ck_assert(gr_grad_enabled());
+    ck_assert(!gr_requires_grad(gr_detach(gr_mul(x, 2))));
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+START_TEST(a_history_is_used_once)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *y = gr_sum(gr_add(x, 1));
+    ck_assert(gr_backward(y, .retain_graph = true));
+    ck_assert(gr_backward(y));
+    EXPECT(gr_grad(x), 2, 2);
+    ck_assert(!gr_backward(y));
+    expect_error("already used");
+    EXPECT(gr_grad(x), 2, 2);
+    gr_scope inner = gr_scope_begin();
+    ck_assert(!gr_backward(gr_mul(y, 2)));
+    expect_error("already used");
+    gr_scope_end(inner);
+    ck_assert_int_eq(errors_seen, 2);
+}
+END_TEST
+
+START_TEST(losses_without_one_element_or_history_are_refused)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2);
+    ck_assert(!gr_backward(gr_mul(x, 2)));
+    expect_error("must have one element");
+    ck_assert(!gr_backward(gr_sum(gr_detach(x))));
+    expect_error("nothing under loss requires grad");
+    ck_assert(!gr_backward(gr_mul(x, 2), .gradient = gr_ones_with(GR_SHAPE(1), .dtype = GR_FLOAT64)));
+    expect_error("must be the same");
+    ck_assert(!gr_has_grad(x));
+}
+END_TEST
+
+START_TEST(a_changed_saved_tensor_fails_the_pass_and_names_both_calls)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *y = gr_exp(x), *loss = gr_sum(y);
+    gr_mul_(y, 2);
+    ck_assert(!gr_backward(loss));
+    ck_assert(strstr(gr_error(), "exp (") && strstr(gr_error(), "mul_ ("));
+    expect_error("needs its result");
+    ck_assert(!gr_has_grad(x));
+    /* what is not saved may change */
+    gr_tensor *h = gr_mul(x, 2), *z = gr_sum(gr_add(h, 1));
+    gr_relu_(h);
+    ck_assert(gr_backward(z));
+    /* a constant operand is all that mul's other gradient reads */
+    gr_tensor *k = gr_mul(x, 2), *constant = gr_from(((const double[]){3, 4}), 2), *p = gr_sum(gr_mul(k, constant));
+    gr_add_(k, 1);
+    ck_assert(gr_backward(p));
+    gr_tensor *q = gr_mul(x, 1);
+    gr_tensor *r = gr_mul_(q, q);
+    ck_assert(!gr_backward(gr_sum(r)));
+    expect_error("needs its");
+}
+END_TEST
+
+START_TEST(a_detached_view_shares_the_version)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *y = gr_exp(x), *loss = gr_sum(y);
+    gr_add_(gr_detach(y), 1);
+    ck_assert(!gr_backward(loss));
+    expect_error("needs its result");
+}
+END_TEST
+
+START_TEST(a_freed_saved_tensor_fails_the_pass)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *y = gr_exp(x), *loss = gr_sum(y);
+    gr_free(y);
+    ck_assert(!gr_backward(loss));
+    expect_error("was freed");
+}
+END_TEST
+
+static bool failing_shape(gr_call *c)
+{
+    return gr_call_output_shape(c, 0, gr_shape_of(gr_call_input(c, 0)), GR_FLOAT64);
+}
+static bool copying_forward(gr_call *c)
+{
+    return gr_copy_(gr_call_output(c, 0), gr_call_input(c, 0)) != NULL;
+}
+static bool fails_once;
+static bool failing_backward(gr_call *c)
+{
+    if (fails_once) return gr_call_fail(c, "backward is out of order; must be repaired");
+    return gr_grad_add(c, 0, gr_call_gradient(c, 0));
+}
+static const gr_op failing = {.name = "failing", .shape = failing_shape, .forward = copying_forward, .backward = failing_backward};
+
+START_TEST(a_failed_pass_changes_nothing_and_may_be_repeated)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *w = LEAF(3, 4);
+    ck_assert(gr_backward(gr_sum(gr_mul(x, 10))));
+    gr_tensor *f = gr_apply(&failing, &x, 1, NULL, NULL);
+    gr_tensor *loss = gr_sum(gr_add(gr_mul(w, 2), f));
+    fails_once = true;
+    ck_assert(!gr_backward(loss));
+    expect_error("failing: backward is out of order");
+    EXPECT(gr_grad(x), 10, 10);
+    ck_assert(!gr_has_grad(w));
+    fails_once = false;
+    ck_assert(gr_backward(loss));
+    EXPECT(gr_grad(x), 11, 11);
+    EXPECT(gr_grad(w), 2, 2);
+}
+END_TEST
+
+START_TEST(while_an_error_stands_nothing_lasting_changes)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *loss = gr_sum(x);
+    ck_assert_ptr_null(gr_relu((gr_tensor *)NULL));
+    ck_assert(!gr_backward(loss));
+    ck_assert_ptr_null(gr_add_(gr_mul(x, 1), 1));
+    ck_assert_ptr_nonnull(gr_mul(x, 1));
+    ck_assert_int_eq(errors_seen, 1);
+    gr_error_clear();
+    ck_assert(gr_backward(loss));
+}
+END_TEST
+
+/* ---- in place ---- */
+
+START_TEST(a_region_changed_in_place_is_seen_by_base_and_siblings)
+{
+    gr_tensor *x = LEAF(1, 2), *y = gr_mul(x, 1), *sibling = gr_narrow(y, 0, 0, 2);
+    gr_mul_(gr_select(y, 0, 0), 3);
+    EXPECT(y, 3, 2);
+    ck_assert(gr_backward(gr_sum(y), .retain_graph = true));
+    EXPECT(gr_grad(x), 3, 1);
+    gr_zero_grad(x);
+    ck_assert(gr_backward(gr_sum(sibling)));
+    EXPECT(gr_grad(x), 3, 1);
+}
+END_TEST
+
+START_TEST(a_base_changed_in_place_is_seen_by_its_views)
+{
+    gr_tensor *x = LEAF(1, 2, 3), *y = gr_mul(x, 1), *view = gr_narrow(y, 0, 1, 2);
+    gr_mul_(y, 5);
+    EXPECT(view, 10, 15);
+    ck_assert(gr_backward(gr_sum(view)));
+    EXPECT(gr_grad(x), 0, 5, 5);
+}
+END_TEST
+
+START_TEST(a_view_of_an_outer_scope_is_taken_again_in_an_inner_one)
+{
+    gr_tensor *x = LEAF(1, 2), *y = gr_mul(x, 1), *view = gr_narrow(y, 0, 0, 1);
+    gr_mul_(y, 5);
+    for (int round = 0; round < 2; round++) {
+        gr_scope inner = gr_scope_begin();
+        ck_assert(gr_backward(gr_sum(gr_mul(view, 1)), .retain_graph = true));
+        gr_scope_end(inner);
+    }
+    EXPECT(gr_grad(x), 10, 0);
+}
+END_TEST
+
+START_TEST(what_is_written_over_cuts_the_old_value)
+{
+    gr_tensor *x = LEAF(1, 2), *w = LEAF(3), *y = gr_mul(x, 2);
+    gr_copy_(gr_select(y, 0, 0), gr_select(w, 0, 0));
+    ck_assert(gr_backward(gr_sum(y)));
+    EXPECT(gr_grad(x), 0, 2);
+    EXPECT(gr_grad(w), 1);
+    gr_tensor *z = gr_mul(x, 2);
+    gr_zero_grad(x);
+    gr_zero_(z);
+    ck_assert(gr_backward(gr_sum(z)));
+    EXPECT(gr_grad(x), 0, 0);
+}
+END_TEST
+
+START_TEST(a_plain_tensor_gets_history_from_what_is_written_into_it)
+{
+    gr_tensor *w = LEAF(3, 4), *buffer = gr_zeros_with(GR_SHAPE(3), .dtype = GR_FLOAT64);
+    gr_copy_(gr_narrow(buffer, 0, 1, 2), w);
+    ck_assert(gr_requires_grad(buffer));
+    ck_assert(gr_backward(gr_sum(gr_mul(buffer, 2))));
+    EXPECT(gr_grad(w), 2, 2);
+}
+END_TEST
+
+START_TEST(changes_in_place_that_would_lose_history_are_refused)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2);
+    ck_assert_ptr_null(gr_add_(x, 1));
+    expect_error("leaf that requires grad");
+    ck_assert_ptr_null(gr_add_(gr_select(x, 0, 0), 1));
+    expect_error("view of a leaf that requires grad");
+    gr_tensor *y = gr_mul(x, 2);
+    gr_scope inner = gr_scope_begin();
+    ck_assert_ptr_null(gr_add_(y, 1));
+    expect_error("outer scope");
+    gr_scope_end(inner);
+    gr_scope off = gr_no_grad_begin();
+    ck_assert_ptr_nonnull(gr_add_(x, 1));
+    gr_scope_end(off);
+    EXPECT(x, 2, 3);
+    gr_tensor *wide = gr_expand(gr_zeros_with(GR_SHAPE(1), .dtype = GR_FLOAT64), 3);
+    ck_assert_ptr_null(gr_add_(wide, 1));
+    expect_error("stride 0");
+    gr_tensor *line = gr_arange_with(0, 4, 1, .dtype = GR_FLOAT64);
+    ck_assert_ptr_null(gr_add_(gr_narrow(line, 0, 0, 3), gr_narrow(line, 0, 1, 3)));
+    expect_error("overlap");
+    ck_assert_ptr_null(gr_add_(gr_arange(0, 3, 1), 1.5));
+    expect_error("must be the same");
+    ck_assert_ptr_null(gr_add_(gr_zeros(1), gr_zeros(2)));
+    expect_error("must be the same");
+}
+END_TEST
+
+/* ---- several outputs, optional inputs ---- */
+
+static bool pair_shape(gr_call *c)
+{
+    const gr_shape s = gr_shape_of(gr_call_input(c, 0));
+    return gr_call_output_shape(c, 0, s, GR_FLOAT64) && gr_call_output_shape(c, 1, s, GR_FLOAT64);
+}
+static bool pair_forward(gr_call *c)
+{
+    gr_tensor *x = gr_call_input(c, 0), *bias = gr_call_input(c, 1);
+    gr_copy_(gr_call_output(c, 0), gr_mul(x, 2));
+    gr_tensor *five = gr_mul(x, 5);
+    return gr_copy_(gr_call_output(c, 1), bias ? gr_add(five, bias) : five) != NULL;
+}
+static int zero_seen;
+static bool pair_backward(gr_call *c)
+{
+    zero_seen += gr_call_gradient_is_zero(c, 0) + 10 * gr_call_gradient_is_zero(c, 1);
+    gr_tensor *dx = gr_add(gr_mul(gr_call_gradient(c, 0), 2), gr_mul(gr_call_gradient(c, 1), 5));
+    if (gr_call_needs(c, 1) && !gr_grad_add(c, 1, gr_call_gradient(c, 1))) return false;
+    return gr_grad_add(c, 0, dx);
+}
+static const gr_op pair = {.name = "pair", .shape = pair_shape, .forward = pair_forward, .backward = pair_backward,
+                           .outputs = 2, .optional_inputs = 2};
+
+START_TEST(an_unused_output_counts_as_zeros)
+{
+    gr_tensor *x = LEAF(1, 2), *bias = LEAF(10, 20), *out[2];
+    gr_tensor *in[2] = {x, GR_ABSENT};
+    ck_assert_ptr_nonnull(gr_apply(&pair, in, 2, NULL, out));
+    EXPECT(out[1], 5, 10);
+    ck_assert(gr_backward(gr_sum(out[1])));
+    EXPECT(gr_grad(x), 5, 5);
+    ck_assert_int_eq(zero_seen, 1);
+    in[1] = bias;
+    ck_assert_ptr_nonnull(gr_apply(&pair, in, 2, NULL, out));
+    EXPECT(out[1], 15, 30);
+    ck_assert(gr_backward(gr_sum(gr_add(out[0], out[1]))));
+    EXPECT(gr_grad(x), 12, 12);
+    EXPECT(gr_grad(bias), 1, 1);
+}
+END_TEST
+
+/* ---- grad ---- */
+
+START_TEST(grad_returns_gradients_and_leaves_the_leaves_alone)
+{
+    gr_tensor *x = LEAF(2, 3), *w = LEAF(5, 7), *h = gr_mul(x, w), *y = gr_sum(gr_mul(h, h));
+    gr_tensor *dh = gr_autograd_grad(y, h, .retain_graph = true);
+    EXPECT(dh, 20, 42);
+    gr_tensors both = gr_autograd_grads(GR_TENSORS(y), GR_TENSORS(w, x));
+    ck_assert_int_eq(both.count, 2);
+    EXPECT(both.item[0], 40, 126);
+    EXPECT(both.item[1], 100, 294);
+    ck_assert(!gr_has_grad(x) && !gr_has_grad(w));
+    /* the history below h was not walked for dh, so it may still be used */
+    gr_tensor *g = gr_mul(x, 3), *z = gr_sum(gr_mul(g, g));
+    ck_assert_ptr_nonnull(gr_autograd_grad(z, g));
+    ck_assert(gr_backward(gr_sum(g)));
+    EXPECT(gr_grad(x), 3, 3);
+}
+END_TEST
+
+START_TEST(unused_inputs_are_an_error_or_absent)
+{
+    quiet();
+    gr_tensor *x = LEAF(2), *w = LEAF(5);
+    ck_assert_ptr_null(gr_autograd_grad(gr_sum(x), w));
+    expect_error("was not used");
+    ck_assert_ptr_eq(gr_autograd_grad(gr_sum(x), w, .allow_unused = true), GR_ABSENT);
+    ck_assert_ptr_null(gr_autograd_grad(gr_sum(gr_detach(x)), x));
+    expect_error("does not require grad");
+}
+END_TEST
+
+START_TEST(gradients_have_gradients_of_any_order)
+{
+    gr_tensor *x = LEAF(2);
+    gr_tensor *y = gr_sum(gr_mul(gr_mul(x, x), gr_mul(x, x))); /* x^4 */
+    const double expected[4] = {32, 48, 48, 24};
+    for (int order = 0; order < 4; order++) {
+        y = gr_autograd_grad(gr_sum(y), x, .create_graph = true);
+        EXPECT(y, expected[order]);
+    }
+}
+END_TEST
+
+START_TEST(a_recorded_backward_leaves_gradients_with_history)
+{
+    gr_tensor *x = LEAF(3);
+    gr_scope step = gr_scope_begin();
+    gr_tensor *y = gr_sum(gr_mul(gr_mul(x, x), x));
+    ck_assert(gr_backward(y, .create_graph = true));
+    EXPECT(gr_grad(x), 27);
+    ck_assert(gr_requires_grad(gr_grad(x)));
+    gr_tensor *second = gr_autograd_grad(gr_sum(gr_grad(x)), x);
+    EXPECT(second, 18);
+    gr_scope_end(step);
+    EXPECT(gr_grad(x), 27); /* it outlives the step, its history does not */
+    ck_assert(!gr_requires_grad(gr_grad(x)));
+    ck_assert(gr_backward(gr_sum(x)));
+    EXPECT(gr_grad(x), 28);
+}
+END_TEST
+
+/* ---- hooks ---- */
+
+static gr_tensor *doubled(gr_tensor *gradient, void *data)
+{
+    ++*(int *)data;
+    return gr_mul(gradient, 2);
+}
+static gr_tensor *nested(gr_tensor *gradient, void *data)
+{
+    gr_tensor *x = data; /* a whole pass of its own, over the same leaf */
+    ck_assert(gr_backward(gr_sum(gr_mul(gr_mul(x, x), 100))));
+    return gradient;
+}
+static gr_tensor *ends_scope(gr_tensor *gradient, void *data)
+{
+    ck_assert(!gr_scope_end(*(gr_scope *)data));
+    return gradient;
+}
+
+START_TEST(hooks_see_the_summed_gradient_in_order)
+{
+    int calls = 0;
+    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3);
+    gr_retain_grad(h);
+    gr_hook first = gr_register_hook(h, doubled, &calls);
+    gr_register_hook(x, doubled, &calls);
+    ck_assert(gr_backward(gr_sum(gr_add(h, h)), .retain_graph = true));
+    ck_assert_int_eq(calls, 2);
+    EXPECT(gr_grad(h), 4, 4);
+    EXPECT(gr_grad(x), 24, 24);
+    ck_assert(gr_hook_remove(first));
+    gr_zero_grad(x);
+    ck_assert(gr_backward(gr_sum(h)));
+    EXPECT(gr_grad(x), 6, 6);
+}
+END_TEST
+
+START_TEST(a_hook_belongs_to_the_value_not_to_the_header)
+{
+    int calls = 0;
+    gr_tensor *x = LEAF(1), *y = gr_mul(x, 1);
+    gr_register_hook(y, doubled, &calls);
+    gr_mul_(y, 3);
+    ck_assert(gr_backward(gr_sum(y)));
+    EXPECT(gr_grad(x), 6); /* the old value's gradient, 3, doubled */
+}
+END_TEST
+
+START_TEST(a_hook_may_run_a_pass_of_its_own)
+{
+    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3);
+    gr_register_hook(h, nested, x);
+    ck_assert(gr_backward(gr_sum(gr_mul(h, 1))));
+    EXPECT(gr_grad(x), 203, 403);
+}
+END_TEST
+
+START_TEST(a_hook_cannot_end_the_running_scope)
+{
+    quiet();
+    gr_tensor *x = LEAF(1);
+    gr_scope step = gr_scope_begin();
+    gr_tensor *h = gr_mul(x, 3);
+    gr_register_hook(h, ends_scope, &step);
+    ck_assert(!gr_backward(gr_sum(h)) || gr_error());
+    expect_error("must stay open");
+    ck_assert(gr_scope_end(step));
+}
+END_TEST
+
+/* ---- scopes ---- */
+
+START_TEST(scopes_own_and_free_and_stale_tensors_are_refused)
+{
+    quiet();
+    gr_scope outer = gr_scope_begin(), inner = gr_scope_begin();
+    gr_tensor *kept = gr_keep(gr_ones(3)), *lost = gr_ones(3);
+    ck_assert(gr_scope_end(inner));
+    ck_assert_ptr_nonnull(gr_add(kept, 1));
+    ck_assert_ptr_null(gr_add(lost, 1));
+    expect_error("is dead: the scope that owned it has ended");
+    ck_assert(!gr_scope_end(inner));
+    expect_error("has ended already");
+    gr_scope abandoned = gr_scope_begin();
+    ck_assert(gr_scope_end(outer));
+    ck_assert(!gr_scope_end(abandoned));
+    expect_error("has ended already");
+    ck_assert_ptr_null(gr_add(kept, 1));
+    expect_error("is dead");
+}
+END_TEST
+
+START_TEST(keeping_needs_a_detached_tensor)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2);
+    gr_scope step = gr_scope_begin();
+    gr_tensor *y = gr_mul(x, 2);
+    ck_assert_ptr_null(gr_keep(y));
+    expect_error("must be detached");
+    gr_tensor *kept = gr_keep(gr_detach(y));
+    gr_scope_end(step);
+    EXPECT(kept, 2, 4);
+}
+END_TEST
+
+START_TEST(a_kept_view_keeps_its_memory)
+{
+    gr_scope step = gr_scope_begin();
+    gr_tensor *row = gr_keep(gr_select(gr_arange(0, 6, 1), 0, 4));
+    gr_scope_end(step);
+    for (int i = 0; i < 50; i++) gr_zeros(6);
+    EXPECT(row, 4);
+}
+END_TEST
+
+Suite *autograd_suite(void)
+{
+    Suite *s = suite_create("autograd");
+    TCase *c = tcase_create("tape");
+    tcase_add_test(c, gradients_accumulate_in_leaves);
+    tcase_add_test(c, uses_are_summed_before_they_meet_the_gradient);
+    tcase_add_test(c, contributions_add_from_the_last_use_to_the_first);
+    tcase_add_test(c, gradients_are_never_aliases);
+    tcase_add_test(c, broadcast_operands_get_summed_gradients);
+    tcase_add_test(c, a_leaf_may_be_its_own_loss);
+    tcase_add_test(c, what_needs_no_gradient_gets_none);
+    tcase_add_test(c, a_history_is_used_once);
+    tcase_add_test(c, losses_without_one_element_or_history_are_refused);
+    tcase_add_test(c, a_changed_saved_tensor_fails_the_pass_and_names_both_calls);
+    tcase_add_test(c, a_detached_view_shares_the_version);
+    tcase_add_test(c, a_freed_saved_tensor_fails_the_pass);
+    tcase_add_test(c, a_failed_pass_changes_nothing_and_may_be_repeated);
+    tcase_add_test(c, while_an_error_stands_nothing_lasting_changes);
+    tcase_add_test(c, a_region_changed_in_place_is_seen_by_base_and_siblings);
+    tcase_add_test(c, a_base_changed_in_place_is_seen_by_its_views);
+    tcase_add_test(c, a_view_of_an_outer_scope_is_taken_again_in_an_inner_one);
+    tcase_add_test(c, what_is_written_over_cuts_the_old_value);
+    tcase_add_test(c, a_plain_tensor_gets_history_from_what_is_written_into_it);
+    tcase_add_test(c, changes_in_place_that_would_lose_history_are_refused);
+    tcase_add_test(c, an_unused_output_counts_as_zeros);
+    tcase_add_test(c, grad_returns_gradients_and_leaves_the_leaves_alone);
+    tcase_add_test(c, unused_inputs_are_an_error_or_absent);
+    tcase_add_test(c, gradients_have_gradients_of_any_order);
+    tcase_add_test(c, a_recorded_backward_leaves_gradients_with_history);
+    tcase_add_test(c, hooks_see_the_summed_gradient_in_order);
+    tcase_add_test(c, a_hook_belongs_to_the_value_not_to_the_header);
+    tcase_add_test(c, a_hook_may_run_a_pass_of_its_own);
+    tcase_add_test(c, a_hook_cannot_end_the_running_scope);
+    tcase_add_test(c, scopes_own_and_free_and_stale_tensors_are_refused);
+    tcase_add_test(c, keeping_needs_a_detached_tensor);
+    tcase_add_test(c, a_kept_view_keeps_its_memory);
+    suite_add_tcase(s, c);
+    return s;
+}

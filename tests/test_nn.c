@@ -1,0 +1,203 @@
+/* test_nn.c - modules: PyTorch's initial values, the tree, printing, conversion, users' modules. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gradus.h"
+#include "tests/golden.h"
+#include "tests/suites.h"
+
+static void silent(const char *text, void *data)
+{
+    (void)text, (void)data;
+}
+static void expect_error(const char *part)
+{
+    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s", gr_error() ? gr_error() : "none");
+    gr_error_clear();
+}
+
+static void compare(golden_file *f, const char *name, const gr_tensor *t)
+{
+    const golden_array *a = golden_take(f, name);
+    ck_assert_msg(a != NULL, "no array %s", name);
+    static double value[4096];
+    ck_assert_int_eq(gr_numel(t), a->count);
+    ck_assert(gr_to_array(t, value, a->count));
+    for (int64_t i = 0; i < a->count; i++) ck_assert_msg(value[i] == a->real[i], "%s[%d]", name, (int)i);
+}
+
+START_TEST(linear_draws_what_pytorch_draws)
+{
+    golden_file *f = golden_open(GOLDEN_DIR "/init.txt");
+    ck_assert_ptr_nonnull(f);
+    int linears = 0;
+    for (int64_t i = 0; i < f->count; i++) { /* arrays named Linear_in_out.weight, .bias */
+        int in, out;
+        char name[128];
+        if (sscanf(f->array[i].name, "Linear_%d_%d.weight", &in, &out) != 2) continue;
+        gr_manual_seed(0);
+        gr_module *m = gr_nn_linear(in, out);
+        compare(f, f->array[i].name, gr_module_tensor(m, "weight"));
+        snprintf(name, sizeof name, "Linear_%d_%d.bias", in, out);
+        compare(f, name, gr_module_tensor(m, "bias"));
+        linears++;
+    }
+    ck_assert_int_gt(linears, 0);
+    const golden_array *first = golden_take(f, "Sequential_mlp.0.weight"), *last = golden_take(f, "Sequential_mlp.2.weight");
+    ck_assert(first && last);
+    gr_manual_seed(0);
+    gr_module *mlp = gr_nn_sequential(gr_nn_linear(first->size[1], first->size[0]), gr_nn_relu(),
+                                      gr_nn_linear(last->size[1], last->size[0]));
+    const char *const names[] = {"0.weight", "0.bias", "2.weight", "2.bias"};
+    for (int i = 0; i < 4; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "Sequential_mlp.%s", names[i]);
+        compare(f, name, gr_module_tensor(mlp, names[i]));
+    }
+    const char *const later[] = {"Conv", "LSTM", "Embedding", "Multihead", "Bilinear", "GRU", "xavier", "kaiming", "orthogonal",
+                                 "trunc_normal", "sparse"};
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        ck_assert_int_gt(golden_later(f, later[i], "a layer or initialisation that is not there yet"), 0);
+    const char *open = NULL;
+    ck_assert_msg(golden_unconsumed(f, &open) == 0, "%s is not compared", open);
+    golden_close(f);
+}
+END_TEST
+
+START_TEST(models_print_as_in_pytorch)
+{
+    char text[512];
+    gr_module *model = gr_nn_sequential(gr_nn_flatten(), gr_nn_linear(4, 3), gr_nn_relu(),
+                                        gr_nn_sequential(gr_nn_linear(3, 1, .bias = false), gr_nn_tanh()), gr_nn_sigmoid(),
+                                        gr_nn_mse_loss());
+    gr_module_text(model, text, sizeof text);
+    ck_assert_str_eq(text, "Sequential(\n"
+                           "  (0): Flatten(start_dim=1, end_dim=-1)\n"
+                           "  (1): Linear(in_features=4, out_features=3, bias=True)\n"
+                           "  (2): ReLU()\n"
+                           "  (3): Sequential(\n"
+                           "    (0): Linear(in_features=3, out_features=1, bias=False)\n"
+                           "    (1): Tanh()\n"
+                           "  )\n"
+                           "  (4): Sigmoid()\n"
+                           "  (5): MSELoss()\n"
+                           ")");
+    ck_assert_int_eq(gr_parameters(model).count, 3);
+    ck_assert_ptr_nonnull(gr_module_tensor(model, "3.0.weight"));
+    ck_assert_ptr_null(gr_module_tensor(model, "3.0.bias"));
+    ck_assert_ptr_null(gr_module_tensor(model, "9.weight"));
+}
+END_TEST
+
+START_TEST(a_model_learns)
+{
+    gr_manual_seed(3);
+    gr_module *model = gr_nn_sequential(gr_nn_linear(2, 16), gr_nn_tanh(), gr_nn_linear(16, 1), gr_nn_sigmoid());
+    gr_optim *o = gr_optim_sgd(gr_parameters(model), .lr = 1, .momentum = 0.9);
+    gr_tensor *x = gr_from(((const float[]){0, 0, 0, 1, 1, 0, 1, 1}), 4, 2), *y = gr_from(((const float[]){0, 1, 1, 0}), 4, 1);
+    double loss = 1;
+    for (int i = 0; i < 500; i++) {
+        gr_scope step = gr_scope_begin();
+        gr_tensor *l = gr_mse_loss(gr_forward(model, x), y);
+        gr_zero_grad(o);
+        gr_backward(l);
+        gr_step(o);
+        loss = gr_item(l);
+        gr_scope_end(step);
+    }
+    ck_assert_msg(loss < 0.01, "xor is not learnt: %g", loss);
+    gr_scope off = gr_no_grad_begin();
+    gr_tensor *prediction = gr_forward(model, x);
+    ck_assert(!gr_requires_grad(prediction));
+    ck_assert(gr_at(prediction, 1, 0) > 0.8 && gr_at(prediction, 3, 0) < 0.2);
+    gr_scope_end(off);
+}
+END_TEST
+
+static bool shared_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    gr_tensor *w = gr_module_tensor(m, "first");
+    out->count = 2;
+    out->item[0] = gr_mul(in->item[0], w);
+    out->item[1] = gr_mul(in->count > 1 ? in->item[1] : in->item[0], gr_module_tensor(m, "scale"));
+    return out->item[0] && out->item[1];
+}
+static const gr_module_type shared_type = {.name = "Shared", .forward = shared_forward};
+
+START_TEST(users_modules_are_first_class)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_module *m = gr_module_make(&shared_type);
+    gr_tensor *w = gr_module_parameter(m, "first", gr_full(2.0));
+    ck_assert_ptr_eq(gr_module_parameter(m, "again", w), w);
+    gr_module_buffer(m, "scale", gr_full(10.0), .persistent = false);
+    ck_assert_int_eq(gr_parameters(m).count, 1);
+    gr_tensors both = gr_forward_all(m, gr_full(3.0), gr_full(4.0));
+    ck_assert_int_eq(both.count, 2);
+    ck_assert(gr_item(both.item[0]) == 6 && gr_item(both.item[1]) == 40);
+    ck_assert(gr_backward(gr_forward(m, gr_full(3.0))));
+    ck_assert(gr_item(gr_grad(w)) == 3);
+    ck_assert_ptr_null(gr_module_parameter(m, "first", gr_ones(1)));
+    expect_error("must be unique");
+    ck_assert_ptr_null(gr_module_parameter(m, "a.b", gr_ones(1)));
+    expect_error("without a dot");
+    ck_assert_ptr_null(gr_module_parameter(m, "h", gr_mul(w, 2)));
+    expect_error("has history");
+    gr_train(m);
+    ck_assert(gr_is_training(m) && !gr_is_training(gr_eval(m)));
+    gr_free(m);
+    ck_assert_ptr_null(gr_forward(m, gr_full(3.0)));
+    expect_error("dead");
+    ck_assert_ptr_null(gr_mul(w, 2));
+    expect_error("dead");
+}
+END_TEST
+
+START_TEST(a_converted_model_keeps_its_tensors)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_module *m = gr_nn_linear(3, 2);
+    gr_tensor *w = gr_module_tensor(m, "weight"), *x = gr_ones_with(GR_SHAPE(1, 3), .dtype = GR_FLOAT64);
+    const double before = gr_at(w, 1, 2);
+    gr_tensor *y = gr_sum(gr_forward(m, gr_requires_grad_(gr_ones(1, 3), true)));
+    ck_assert_ptr_null(gr_module_to(m, .dtype = GR_FLOAT64));
+    expect_error("needed by a backward that has not run");
+    ck_assert(gr_backward(y));
+    ck_assert_ptr_eq(gr_module_to(m, .dtype = GR_FLOAT64), m);
+    ck_assert_ptr_eq(gr_module_tensor(m, "weight"), w);
+    ck_assert(gr_dtype_of(w) == GR_FLOAT64 && gr_dtype_of(gr_grad(w)) == GR_FLOAT64 && gr_at(w, 1, 2) == before);
+    ck_assert(gr_backward(gr_sum(gr_forward(m, x))));
+    ck_assert(gr_at(gr_grad(w), 0, 0) == 2);
+}
+END_TEST
+
+START_TEST(wrong_shapes_are_named)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_module *m = gr_nn_linear(3, 2);
+    ck_assert_ptr_null(gr_forward(m, gr_ones(4, 5)));
+    expect_error("linear: x is [4, 5], weight is [2, 3]; x's last dimension must be weight's second (3)");
+    ck_assert_ptr_null(gr_mse_loss(gr_ones(4, 1), gr_ones(4)));
+    expect_error("shapes must be equal");
+    ck_assert_ptr_null(gr_nn_linear(-1, 2));
+    expect_error("must be 0 or more");
+    ck_assert_ptr_null(gr_nn_sequential(m, m));
+    expect_error("belongs to another module");
+    gr_module *none = gr_nn_linear(0, 2);
+    ck_assert_int_eq(gr_numel(gr_forward(none, gr_ones(4, 0))), 8);
+}
+END_TEST
+
+Suite *nn_suite(void)
+{
+    Suite *s = suite_create("nn");
+    TCase *c = tcase_create("modules");
+    tcase_add_test(c, linear_draws_what_pytorch_draws);
+    tcase_add_test(c, models_print_as_in_pytorch);
+    tcase_add_test(c, a_model_learns);
+    tcase_add_test(c, users_modules_are_first_class);
+    tcase_add_test(c, a_converted_model_keeps_its_tensors);
+    tcase_add_test(c, wrong_shapes_are_named);
+    suite_add_tcase(s, c);
+    return s;
+}
