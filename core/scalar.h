@@ -414,6 +414,7 @@ GR_SCALAR double gr_gelu_tanh_decay_f64(double x)
     double a = fabs(x) > 100 ? 100 : fabs(x);
     double cube = 0.044715 * (a * a), sum = 1 + cube, product = a * sum;
     double cube_error = gr_product_error(0.044715, a * a) + 0.044715 * gr_product_error(a, a);
+    cube_error += 2.19602114270855964e-18 * (a * a); /* 0.044715's rest */
     double larger = cube > 1 ? cube : 1, smaller = cube > 1 ? 1 : cube;
     double sum_error = smaller - (sum - larger) + cube_error;
     double error = gr_product_error(a, sum) + a * sum_error;

@@ -48,18 +48,29 @@ static void R(outer)(int64_t m, int64_t n, R(matrix) a, R(matrix) b, R(result) c
     }
 }
 
-static inline real R(dot)(int64_t k, const real *a, int64_t a_step, const real *b, int64_t b_step)
+/* `count` (a constant) columns of one row side by side, as each sum alone waits for its last addition. */
+__attribute__((always_inline)) static inline void R(dots)(int count, int64_t k, const real *a, int64_t step, const real *b,
+                                                          int64_t row, int64_t column, real *sum)
 {
-    real sum = *a * *b;
-    for (int64_t p = 1; p < k; p++) sum += a[p * a_step] * b[p * b_step];
-    return sum;
+    for (int j = 0; j < count; j++) sum[j] = a[0] * b[j * column];
+    for (int64_t p = 1; p < k; p++)
+        for (int j = 0; j < count; j++) sum[j] += a[p * step] * b[p * row + j * column];
 }
 
-static void R(dots)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matrix) b, R(result) c)
+static void R(row_of_dots)(int64_t n, int64_t k, const real *a, int64_t step, R(matrix) b, R(result) c)
 {
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++)
-            R(put)(c, i, j, R(dot)(k, a.data + i * a.row, a.column, b.data + j * b.column, b.row));
+    real sum[8];
+    for (int64_t j = 0, count; j < n; j += count) {
+        const real *at = b.data + j * b.column;
+        count = n - j >= 8 ? 8 : n - j >= 2 ? 2 : 1;
+        if (count == 8)
+            R(dots)(8, k, a, step, at, b.row, b.column, sum);
+        else if (count == 2)
+            R(dots)(2, k, a, step, at, b.row, b.column, sum);
+        else
+            R(dots)(1, k, a, step, at, b.row, b.column, sum);
+        for (int64_t i = 0; i < count; i++) R(put)(c, 0, j + i, sum[i]);
+    }
 }
 
 /* `rows` (a constant) rows of one vector: columns j to j + width. b: k vectors, `step` elements apart. */

@@ -1,0 +1,296 @@
+/* region.c - slices of a tensor; and how views and their base see each other's changes in place. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "autograd/geometry.h"
+
+/* ---- a region of a row-major tensor; dx = 0 but for dy in that region ---- */
+
+static const gr_op region_op, region_back_op;
+
+static gr_tensor *region_run(gr_tensor *x, const gr_geometry *g, gr_site site)
+{
+    return gr_geometry_run(&region_op, x, g, site);
+}
+
+/* region of dx += dy, on the device. Where the region repeats elements (stride 0), dy is summed first. */
+static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const gr_tensor *dy)
+{
+    gr_tensor region = gr_alias(dx), part = gr_alias(dy);
+    gr_tensor *summed = NULL;
+    unsigned repeated = 0;
+    region.dim = (uint8_t)g->dim;
+    region.numel = 1;
+    for (int d = 0; d < g->dim; d++) {
+        region.axis[d] = g->axis[d];
+        if (g->axis[d].stride == 0 && g->axis[d].size != 1) {
+            repeated |= 1u << d;
+            region.axis[d].size = part.axis[d].size = 1;
+        }
+        region.numel *= region.axis[d].size;
+    }
+    region.data += g->offset * gr_dtype_size[dx->dtype];
+    region.contiguous = gr_is_row_major(&region);
+    if (repeated) {
+        part.numel = region.numel;
+        if (!(summed = gr_tensor_like(t, &part, (gr_dtype)dy->dtype)) ||
+            !gr_kernels_of(dy)->reduce(GR_REDUCE_SUM, summed, dy, repeated, false))
+            return false;
+    }
+    gr_kernels_of(dx)->accumulate(&region, summed ? summed : dy);
+    if (summed) gr_tensor_discard(t, summed);
+    return true;
+}
+
+typedef struct {
+    gr_shape whole;
+    gr_geometry region;
+} region_attributes;
+
+static gr_tensor *region_back_run(gr_tensor *dy, const gr_tensor *x, const gr_geometry *g, gr_site site)
+{
+    gr_call *c = gr_call_begin(&region_back_op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = dy;
+    region_attributes *r = gr_attributes(c);
+    r->whole = gr_sizes_of(x);
+    r->region = *g;
+    return gr_call_run(c);
+}
+
+static bool region_gradient(gr_call *c, const gr_geometry *g)
+{
+    gr_tensor *dy = gr_call_gradient(c, 0);
+    if (!dy) return false;
+    if (gr_is_recording_backward()) {
+        gr_tensor *dx = region_back_run(dy, c->slot[0].tensor, g, gr_site_of(c));
+        return dx && gr_grad_add(c, 0, dx);
+    }
+    bool add;
+    gr_tensor *dx = gr_grad_into(c, 0, &add);
+    if (!dx) return false;
+    if (!add) gr_kernels_of(dx)->fill(dx, gr_value_integer(0));
+    return region_add(gr_self(), dx, g, dy);
+}
+
+static bool region_backward(gr_call *c)
+{
+    return region_gradient(c, gr_attributes(c));
+}
+
+static bool region_back_shape(gr_call *c)
+{
+    const region_attributes *r = gr_attributes(c);
+    return gr_set_sizes(gr_call_new(c, 0, (gr_dtype)c->slot[0].tensor->dtype), r->whole.count, r->whole.size);
+}
+
+static bool region_back_forward(gr_call *c)
+{
+    const region_attributes *r = gr_attributes(c);
+    gr_tensor *dx = gr_out(c, 0)->tensor;
+    gr_kernels_of(dx)->fill(dx, gr_value_integer(0));
+    return region_add(gr_self(), dx, &r->region, c->slot[0].tensor);
+}
+
+/* The gradient of "zeros but for dy in the region" is the region. */
+static bool region_back_backward(gr_call *c)
+{
+    const region_attributes *r = gr_attributes(c);
+    gr_tensor *whole = gr_contiguous_at(gr_call_gradient(c, 0), gr_site_of(c));
+    gr_tensor *dy = whole ? region_run(whole, &r->region, gr_site_of(c)) : NULL;
+    return dy && gr_grad_add(c, 0, dy);
+}
+
+static const gr_op region_op = {.name = "as_strided", .shape = gr_geometry_shape, .forward = gr_no_work,
+                                .backward = region_backward, .attribute_bytes = sizeof(gr_geometry)};
+static const gr_op region_back_op = {.name = "as_strided_backward", .shape = region_back_shape,
+                                     .forward = region_back_forward, .backward = region_back_backward,
+                                     .attribute_bytes = sizeof(region_attributes)};
+
+/* ---- slices along one dimension ---- */
+
+typedef struct {
+    int dim;
+    bool drop; /* the dimension disappears */
+    int64_t start, length, step;
+} slice;
+
+static gr_geometry slice_geometry(const gr_tensor *x, const slice *s, bool row_major)
+{
+    gr_geometry g = {0};
+    int64_t stride[GR_MAX_DIMS], next = 1;
+    for (int d = x->dim; d-- > 0;) {
+        stride[d] = row_major ? next : x->axis[d].stride;
+        next *= x->axis[d].size;
+    }
+    for (int d = 0; d < x->dim; d++) {
+        if (d != s->dim)
+            g.axis[g.dim++] = (gr_axis){x->axis[d].size, stride[d]};
+        else if (!s->drop)
+            g.axis[g.dim++] = (gr_axis){s->length, stride[d] * s->step};
+    }
+    g.offset = s->length ? s->start * stride[s->dim] : 0;
+    return g;
+}
+
+static bool slice_shape(gr_call *c)
+{
+    const gr_geometry g = slice_geometry(c->slot[0].tensor, gr_attributes(c), false);
+    return gr_make_view(c, &g);
+}
+
+static bool slice_backward(gr_call *c)
+{
+    const gr_geometry g = slice_geometry(c->slot[0].tensor, gr_attributes(c), true);
+    return region_gradient(c, &g);
+}
+
+#define SLICE_OP(text) \
+    {.name = text, .shape = slice_shape, .forward = gr_no_work, .backward = slice_backward, \
+     .attribute_bytes = sizeof(slice)}
+static const gr_op narrow_op = SLICE_OP("narrow"), select_op = SLICE_OP("select"), slice_op = SLICE_OP("slice");
+
+static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    memcpy(gr_attributes(c), s, sizeof *s);
+    return gr_call_run(c);
+}
+
+/* The dimension to slice, or -1 after reporting; 0-d has none. */
+static int slice_dim(const gr_tensor *x, int dim, const char *op, gr_site site)
+{
+    if (!gr_usable(x, site, op, "x")) return -1;
+    if (x->dim) return gr_check_dim(dim, x, site, op);
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "x is 0-d; must have a dimension to slice");
+    return -1;
+}
+
+gr_tensor *gr_narrow_at(gr_tensor *x, int dim, int64_t start, int64_t length, gr_site site)
+{
+    if ((dim = slice_dim(x, dim, "narrow", site)) < 0) return NULL;
+    const int64_t size = x->axis[dim].size, from = start < 0 ? start + size : start;
+    char text[GR_SHAPE_TEXT];
+    if (from < 0 || length < 0 || from > size || length > size - from)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "narrow", "start is %lld, length is %lld, x is %s; must lie within dimension %d",
+                       (long long)start, (long long)length, gr_shape_text(x, text), dim);
+    return slice_run(&narrow_op, x, &(slice){dim, false, from, length, 1}, site);
+}
+
+gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site)
+{
+    if ((dim = slice_dim(x, dim, "select", site)) < 0) return NULL;
+    const int64_t size = x->axis[dim].size, at = index < 0 ? index + size : index;
+    char text[GR_SHAPE_TEXT];
+    if (at < 0 || at >= size)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "select", "index is %lld, x is %s; must be %lld to %lld", (long long)index,
+                       gr_shape_text(x, text), (long long)-size, (long long)size - 1);
+    return slice_run(&select_op, x, &(slice){dim, true, at, 1, 1}, site);
+}
+
+gr_tensor *gr_slice_at(const gr_slice_args *a)
+{
+    gr_tensor *x = a->x;
+    const int dim = slice_dim(x, a->dim, "slice", a->site);
+    if (dim < 0) return NULL;
+    if (a->step <= 0)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "slice", "step is %lld; must be 1 or more", (long long)a->step);
+    const int64_t size = x->axis[dim].size;
+    int64_t start = a->start < 0 ? a->start + size : a->start, end = a->end < 0 ? a->end + size : a->end;
+    start = start < 0 ? 0 : start > size ? size : start;
+    end = end < start ? start : end > size ? size : end;
+    const int64_t length = (end - start) / a->step + ((end - start) % a->step != 0);
+    return slice_run(&slice_op, x, &(slice){dim, false, start, length, length > 1 ? a->step : 1}, a->site);
+}
+
+/* ---- views and changes in place ---- */
+
+/* Where view x lies in its base, which is row-major and owns its memory. */
+static gr_geometry place_in_base(const gr_tensor *x, const gr_tensor *base)
+{
+    gr_geometry g = {.dim = x->dim, .offset = (x->data - base->data) / gr_dtype_size[x->dtype]};
+    memcpy(g.axis, x->axis, sizeof g.axis);
+    return g;
+}
+
+static bool is_stale(const gr_tensor *x)
+{
+    return x && x->state == GR_LIVE && x->base && x->base->state == GR_LIVE && x->base->value != x->base_value &&
+           !(x->flags & GR_UNTRACKED_VIEW);
+}
+
+/* Takes x from its base again. A view of an outer scope keeps its header, for the history made here ends here. */
+static gr_tensor *refresh(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    const gr_geometry g = place_in_base(x, x->base);
+    gr_tensor *again = region_run(x->base, &g, site);
+    if (!again || x->owned_at < t->scope[t->depth].owned || x->owned_at == GR_NOT_OWNED) return again;
+    x->value = again->value;
+    x->oldest = again->oldest;
+    x->call = again->call;
+    x->requires_grad = again->requires_grad;
+    x->thread = t->id;
+    x->base_value = x->base->value;
+    return x;
+}
+
+gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
+{
+    const size_t bytes = (size_t)((char *)gr_attributes(c) - (char *)c) + c->op->attribute_bytes;
+    gr_storage *aside = gr_storage_take(t, bytes);
+    if (!aside) return gr_fail_memory(gr_site_of(c), c->op->name, "the call", bytes);
+    memcpy(aside->data, c, bytes);
+    gr_call *kept = (gr_call *)(void *)aside->data;
+    bool ok = true;
+    for (int i = 0; ok && i < kept->inputs; i++)
+        if (!gr_is_number(kept, i) && is_stale(kept->slot[i].tensor))
+            ok = (kept->slot[i].tensor = refresh(t, kept->slot[i].tensor, gr_site_of(kept))) != NULL;
+    c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
+    if (c) memcpy((void *)c, kept, bytes);
+    gr_storage_drop(t, aside);
+    return c;
+}
+
+/* inputs: base as it was, the view as it is; output: base as it is. The memory has changed already.
+ * dbase = dy without the region, dview = dy in the region. */
+static bool replace_shape(gr_call *c)
+{
+    (void)c;
+    return true;
+}
+
+static bool replace_backward(gr_call *c)
+{
+    const gr_geometry *g = gr_attributes(c);
+    const gr_site site = gr_site_of(c);
+    gr_tensor *dy = gr_contiguous_at(gr_call_gradient(c, 0), site);
+    if (!dy) return false;
+    if (gr_call_needs(c, 1)) {
+        gr_tensor *dview = region_run(dy, g, site);
+        if (!dview || !gr_grad_add(c, 1, dview)) return false;
+    }
+    if (!gr_call_needs(c, 0)) return true;
+    gr_tensor *dbase = gr_clone_at(dy, site), *region = dbase ? region_run(dbase, g, site) : NULL;
+    return region && gr_zero__at(region, site) && gr_grad_add(c, 0, dbase);
+}
+
+static const gr_op replace_op = {.name = "copy_slices", .shape = replace_shape, .forward = gr_no_work,
+                                 .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry)};
+
+bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    gr_tensor *base = x->base;
+    if (!base || base->state != GR_LIVE) return true;
+    gr_call *c = gr_call_begin(&replace_op, 2, site);
+    if (!c) return false;
+    *(gr_geometry *)gr_attributes(c) = place_in_base(x, base);
+    c->slot[0] = (gr_slot){.tensor = base, .value = base->value};
+    c->slot[1] = (gr_slot){.tensor = x, .value = x->value};
+    gr_out(c, 0)->tensor = base;
+    const uint32_t oldest = base->value && base->oldest < x->oldest ? base->oldest : x->oldest;
+    gr_call_record(c, t, oldest);
+    x->base_value = base->value;
+    return true;
+}
