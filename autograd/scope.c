@@ -289,7 +289,7 @@ gr_tensor *gr_adopt_at(gr_tensor *x, gr_site site)
     gr_thread *t = gr_self();
     if (x->thread != 0 || x->owned_at != GR_NOT_OWNED)
         return gr_fail(GR_ERROR_STATE, site, "adopt", "t belongs to a scope or object; must have been released: gr_release");
-    if (!gr_can_own(t)) return gr_fail_memory(site, "adopt", "the owner's list", sizeof(void *));
+    if (!gr_can_own(t) || !gr_headers_room(t, 1)) return gr_fail_memory(site, "adopt", "the owner's list", sizeof(void *));
     x->thread = t->id;
     gr_own(t, x);
     return x;

@@ -9,25 +9,25 @@
 
 enum { CHUNK = 256 << 10 };
 
+/* The next chunk with room: each begins with its size. */
 gr_call *gr_call_begin_slow(gr_thread *t, size_t bytes, gr_site site, const char *op)
 {
+    enum { HEAD = 8 };
     uint32_t next = t->tape.end ? t->tape.chunk + 1 : 0;
-    size_t size = CHUNK;
-    while (next < t->chunks && bytes > CHUNK) { /* a record larger than a chunk gets one of its own, at the end */
-        next = t->chunks;
-        break;
+    size_t room = bytes > CHUNK ? bytes : CHUNK;
+    for (; next < t->chunks; next++) {
+        memcpy(&room, t->chunk[next], sizeof room);
+        if (room >= bytes) break;
     }
-    if (bytes > CHUNK) size = bytes;
     if (next == t->chunks) {
-        char *chunk = gr_grow(&t->chunk, &t->chunk_capacity, t->chunks, sizeof *t->chunk) ? gr_allocate(size + 8) : NULL;
-        if (!chunk) return gr_fail_memory(site, op, "the tape", size);
-        memcpy(chunk, &size, sizeof size);
+        room = bytes > CHUNK ? bytes : CHUNK;
+        char *chunk = gr_grow(&t->chunk, &t->chunk_capacity, t->chunks, sizeof *t->chunk) ? gr_allocate(HEAD + room) : NULL;
+        if (!chunk) return gr_fail_memory(site, op, "the tape", room);
+        memcpy(chunk, &room, sizeof room);
         t->chunk[t->chunks++] = chunk;
     }
-    size_t room;
-    memcpy(&room, t->chunk[next], sizeof room);
     t->tape.chunk = next;
-    t->tape.next = t->chunk[next] + 8;
+    t->tape.next = t->chunk[next] + HEAD;
     t->tape.end = t->tape.next + room;
     return (gr_call *)(void *)t->tape.next;
 }
@@ -186,6 +186,7 @@ GR_HOT void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
         gr_tensor *y = out->tensor;
         out->version = y->storage->version;
         if (op->no_gradient >> k & 1 || !gr_is_float(y->dtype)) continue;
+        if (gr_unlikely(op->in_place) && !y->value && y->grad) gr_tensor_kill_gradient(t, y);
         y->value = c->first_value + (uint32_t)k;
         y->oldest = oldest < c->first_value ? oldest : c->first_value;
         y->thread = t->id;

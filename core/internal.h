@@ -122,7 +122,6 @@ typedef struct gr_thread {
     size_t pool_bytes;
     char **chunk; /* of the tape */
     uint32_t chunks, chunk_capacity;
-    void *slabs; /* of headers, freed at shutdown */
     gr_error_code error_kind;
     bool warned_root, warned_depth;
     char error_text[512];
@@ -160,6 +159,8 @@ void gr_deallocate(void *memory);
 GR_COLD gr_storage *gr_storage_grow(gr_thread *t, int size_class);
 GR_COLD void gr_storage_surplus(gr_thread *t, gr_storage *s);
 GR_COLD bool gr_headers_grow(gr_thread *t);
+/* Room among those that wait for so many more headers, so that a drop never allocates. */
+GR_COLD bool gr_headers_room(gr_thread *t, uint32_t count);
 GR_COLD bool gr_owned_grow(gr_thread *t);
 bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size); /* *array, doubled to hold count + 1 */
 

@@ -160,12 +160,17 @@ void gr_pool_release(gr_thread *t)
 
 /* ---- headers ---- */
 
-bool gr_headers_grow(gr_thread *t)
+/* Headers that ended threads left, linked through `base`, and the slabs they were cut from: a header may have moved to
+ * another thread, so slabs stay until the process ends. Under common_lock. */
+static gr_tensor *spare_headers;
+static void *header_slabs;
+enum { HEADERS = 64, HEADER_BYTES = 256 };
+_Static_assert(sizeof(gr_tensor) <= HEADER_BYTES, "four cache lines");
+
+bool gr_headers_room(gr_thread *t, uint32_t count)
 {
-    enum { COUNT = 64 };
-    _Static_assert(sizeof(gr_tensor) <= 256, "four cache lines");
-    if (t->headers + COUNT > t->ready_capacity) { /* every header fits, so that a drop never allocates */
-        uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 2048;
+    if (t->headers + count > t->ready_capacity) {
+        const uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 2048;
         gr_tensor **ready = gr_allocate(capacity * sizeof *ready);
         if (!ready) return false;
         if (t->ready_count) memcpy(ready, t->ready, t->ready_count * sizeof *ready);
@@ -173,14 +178,54 @@ bool gr_headers_grow(gr_thread *t)
         t->ready = ready;
         t->ready_capacity = capacity;
     }
-    char *slab = gr_allocate(64 + COUNT * 256);
-    if (!slab) return false;
-    memset(slab, 0, 64 + COUNT * 256);
-    memcpy(slab, &t->slabs, sizeof t->slabs);
-    t->slabs = slab;
-    t->headers += COUNT;
-    for (int i = COUNT; i-- > 0;) t->ready[t->ready_count++] = (gr_tensor *)(slab + 64 + i * 256);
+    t->headers += count;
     return true;
+}
+
+static uint32_t take_spare(gr_thread *t)
+{
+    uint32_t count = 0;
+    pthread_mutex_lock(&common_lock);
+    for (; spare_headers && count < HEADERS; count++) {
+        t->ready[t->ready_count++] = spare_headers;
+        spare_headers = spare_headers->base;
+    }
+    pthread_mutex_unlock(&common_lock);
+    return count;
+}
+
+bool gr_headers_grow(gr_thread *t)
+{
+    if (!gr_headers_room(t, HEADERS)) return false;
+    if (take_spare(t)) return true;
+    char *slab = gr_allocate(64 + HEADERS * HEADER_BYTES);
+    if (!slab) {
+        t->headers -= HEADERS;
+        return false;
+    }
+    memset(slab, 0, 64 + HEADERS * HEADER_BYTES);
+    pthread_mutex_lock(&common_lock);
+    memcpy(slab, &header_slabs, sizeof header_slabs);
+    header_slabs = slab;
+    pthread_mutex_unlock(&common_lock);
+    for (int i = HEADERS; i-- > 0;) t->ready[t->ready_count++] = (gr_tensor *)(void *)(slab + 64 + i * HEADER_BYTES);
+    return true;
+}
+
+static void spare(gr_tensor *header)
+{
+    if (!header) return;
+    header->base = spare_headers;
+    spare_headers = header;
+}
+
+static void headers_end(gr_thread *t)
+{
+    pthread_mutex_lock(&common_lock);
+    for (uint32_t i = 0; i < t->ready_count; i++) spare(t->ready[i]);
+    for (uint32_t i = 0; i < GR_RING; i++) spare(t->dead[i]);
+    pthread_mutex_unlock(&common_lock);
+    gr_deallocate(t->ready);
 }
 
 /* ---- what the scopes own ---- */
@@ -227,12 +272,7 @@ static void thread_end(void *memory)
             common_put(s);
         }
     gr_self_pointer = NULL;
-    while (t->slabs) {
-        void *slab = t->slabs;
-        memcpy(&t->slabs, slab, sizeof t->slabs);
-        gr_deallocate(slab);
-    }
-    gr_deallocate(t->ready);
+    headers_end(t);
     gr_deallocate(t->owned);
     gr_deallocate(t->scope);
     gr_deallocate(t);
@@ -271,6 +311,15 @@ void gr_thread_shutdown(void)
     }
 }
 
+static void slabs_end(void **list)
+{
+    while (*list) {
+        void *slab = *list;
+        memcpy(list, slab, sizeof slab);
+        gr_deallocate(slab);
+    }
+}
+
 /* The last word of the process: what no thread holds any more. */
 __attribute__((destructor)) static void pool_end(void)
 {
@@ -282,10 +331,8 @@ __attribute__((destructor)) static void pool_end(void)
         common[c] = NULL;
     }
     atomic_store(&common_count, 0);
-    while (slabs) {
-        void *slab = slabs;
-        memcpy(&slabs, slab, sizeof slabs);
-        gr_deallocate(slab);
-    }
+    slabs_end(&slabs);
+    slabs_end(&header_slabs);
+    spare_headers = NULL;
     pthread_mutex_unlock(&common_lock);
 }

@@ -2,8 +2,6 @@
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "core/scalar.h"
 
@@ -107,7 +105,7 @@ static const struct {
     {"abs", gr_abs_f32, fabsl, 0, -4, 4, HUGE_VAL, 0},
     {"sign", gr_sign_f32, exact_sign, 0, -4, 4, HUGE_VAL, 0},
     {"sqrt", gr_sqrt_f32, sqrtl, 0.5, 0, 4, HUGE_VAL, 0},
-    {"exp", gr_exp_f32, expl, 1, -104, 89, HUGE_VAL, 0},
+    {"exp", gr_exp_f32, expl, 1.1, -104, 89, HUGE_VAL, 0},
     {"expm1", gr_expm1_f32, expm1l, 0.51, -3, 3, HUGE_VAL, 0},
     {"log", gr_log_f32, logl, 1, 0, 4, HUGE_VAL, 0},
     {"log1p", gr_log1p_f32, log1pl, 0.51, -1, 4, HUGE_VAL, 0},
@@ -121,9 +119,9 @@ static const struct {
     {"erfc", gr_erfc_f32, erfcl, 0.51, -4, 10.1, HUGE_VAL, 0},
     {"softplus", softplus, exact_softplus, 2.5, -80, 20, 20, 0},
     {"gelu", gr_gelu_f32, exact_gelu, 0.51, -15, 6, 1e30, 0},
-    {"gelu's slope", gr_gelu_slope_f32, exact_gelu_slope, 0.51, -15, 6, 1e30, 0x1p-33},
+    {"gelu's slope", gr_gelu_slope_f32, exact_gelu_slope, 0.6, -15, 6, 1e30, 0x1p-33},
     {"tanh gelu", gr_gelu_tanh_f32, exact_gelu_tanh, 0.51, -11, 6, 1e30, 0},
-    {"tanh gelu's slope", gr_gelu_tanh_slope_f32, exact_gelu_tanh_slope, 0.51, -11, 6, 1e30,
+    {"tanh gelu's slope", gr_gelu_tanh_slope_f32, exact_gelu_tanh_slope, 0.6, -11, 6, 1e30,
      0x1p-33},
 };
 
@@ -150,12 +148,14 @@ END_TEST
 
 START_TEST(sin_and_cos_have_the_same_bits_on_both_paths)
 {
+    int different = 0;
     for (int i = 0; i < INPUTS; i++) {
         float x = (float)uniform(-0x1p20, 0x1p20);
-        ck_assert(!gr_is_rare_f32(x));
-        ck_assert(gr_sin_exact_f32(x) == gr_sin_f32(x));
-        ck_assert(gr_cos_exact_f32(x) == gr_cos_f32(x));
+        different += gr_is_rare_f32(x);
+        different += gr_sin_exact_f32(x) != gr_sin_f32(x);
+        different += gr_cos_exact_f32(x) != gr_cos_f32(x);
     }
+    ck_assert_int_eq(different, 0);
     ck_assert(!gr_is_rare_f32(0x1p20f) && !gr_is_rare_f32(-0x1p20f));
     ck_assert(gr_is_rare_f32(0x1.000002p20f) && gr_is_rare_f32(-INFINITY) && gr_is_rare_f32(NAN));
 }
@@ -165,6 +165,7 @@ END_TEST
 
 #define LEAST 0x1p-149f /* the smallest denormal */
 
+/* clang-format off */
 static const struct {
     const char *text;
     float (*value)(float);
@@ -228,6 +229,7 @@ static const struct {
     EDGE(gelu_tanh_slope, -INFINITY, NAN)
 #undef EDGE
 };
+/* clang-format on */
 
 static void check_bits(const char *text, float got, float expected)
 {
@@ -247,6 +249,8 @@ END_TEST
 START_TEST(pow_is_within_its_bound)
 {
     random_state = 1;
+    double worst = 0;
+    float worst_x = 0, worst_y = 0;
     for (int i = 0; i < INPUTS; i++) {
         /* any two bit patterns; a base near 1; powers of small size; integers to integers */
         float x = gr_f32_of_bits((uint32_t)random_bits());
@@ -255,15 +259,38 @@ START_TEST(pow_is_within_its_bound)
         if (i % 4 == 2) x = fabsf(x), y = (float)uniform(-4, 4);
         if (i % 4 == 3) x = (float)floor(uniform(-99, 99)), y = (float)floor(uniform(-20, 20));
         double error = ulps_f32(gr_pow_f32(x, y), powl((long double)x, (long double)y));
-        ck_assert_msg(error <= 0.51, "pow(%a, %a): %.4f ULP", (double)x, (double)y, error);
+        if (error > worst) worst = error, worst_x = x, worst_y = y;
     }
+    ck_assert_msg(worst <= 0.51, "pow(%a, %a): %.4f ULP", (double)worst_x, (double)worst_y, worst);
 }
 END_TEST
 
 /* All pairs of these meet every corner case of C's Annex F. */
-static const float corners[] = {
-    0, LEAST, 0x1p-126f, 0.5f, 0x1.fffffep-1f, 1, 0x1.000002p0f, 1.5f, 2, 3, 4, 5, 100.5f, 101, 8388607.5f,
-    0x1p23f, 0x1.000002p23f, 0x1.fffffep23f, 0x1p24f, 0x1p25f, 0x1p26f, 1e30f, 0x1.fffffep127f, INFINITY, NAN};
+static const float corners[] = {0,
+                                LEAST,
+                                0x1p-126f,
+                                0.5f,
+                                0x1.fffffep-1f,
+                                1,
+                                0x1.000002p0f,
+                                1.5f,
+                                2,
+                                3,
+                                4,
+                                5,
+                                100.5f,
+                                101,
+                                8388607.5f,
+                                0x1p23f,
+                                0x1.000002p23f,
+                                0x1.fffffep23f,
+                                0x1p24f,
+                                0x1p25f,
+                                0x1p26f,
+                                1e30f,
+                                0x1.fffffep127f,
+                                INFINITY,
+                                NAN};
 
 START_TEST(pow_follows_C_at_its_corners)
 {
@@ -274,8 +301,9 @@ START_TEST(pow_follows_C_at_its_corners)
         if (i & 2) y = -y;
         long double exact = powl((long double)x, (long double)y);
         float got = gr_pow_f32(x, y);
-        ck_assert_msg(ulps_f32(got, exact) <= 0.51 && (isnan(got) || !signbit(got) == !signbit(exact)),
-                      "pow(%a, %a) is %a, not %La", (double)x, (double)y, (double)got, exact);
+        int same_sign = isnan(got) || !signbit(got) == !signbit(exact);
+        if (!same_sign || ulps_f32(got, exact) > 0.51)
+            ck_abort_msg("pow(%a, %a) is %a, not %La", (double)x, (double)y, (double)got, exact);
     }
 }
 END_TEST
@@ -290,21 +318,24 @@ static const struct {
 } doubles[] = {
     {"sigmoid", gr_sigmoid_f64, exact_sigmoid, 5, 0},
     {"gelu", gr_gelu_f64, exact_gelu, 8, 0},
-    {"gelu's slope", gr_gelu_slope_f64, exact_gelu_slope, 8, 0x1p-50},
+    {"gelu's slope", gr_gelu_slope_f64, exact_gelu_slope, 8, 0x1p-52},
     {"tanh gelu", gr_gelu_tanh_f64, exact_gelu_tanh, 8, 0},
-    {"tanh gelu's slope", gr_gelu_tanh_slope_f64, exact_gelu_tanh_slope, 8, 0x1p-50},
+    {"tanh gelu's slope", gr_gelu_tanh_slope_f64, exact_gelu_tanh_slope, 8, 0x1p-52},
 };
 
 START_TEST(a_double_function_is_within_its_bound)
 {
     random_state = (uint64_t)_i;
+    double worst = 0, worst_x = 0;
     for (int i = 0; i < INPUTS / 4; i++) {
         double x = i % 2 ? uniform(-6, 6) : uniform(-1, 1) * 0x1p-20;
         long double exact = doubles[_i].exact((long double)x);
         double y = doubles[_i].value(x), error = ulps((long double)y, exact, 53, -1022);
         if (fabsl((long double)y - exact) <= (long double)doubles[_i].slack) error = 0;
-        ck_assert_msg(error <= doubles[_i].bound, "%s(%a): %.3f ULP", doubles[_i].name, x, error);
+        if (error > worst) worst = error, worst_x = x;
     }
+    ck_assert_msg(worst <= doubles[_i].bound, "%s(%a): %.3f ULP, bound %g", doubles[_i].name,
+                  worst_x, worst, doubles[_i].bound);
 }
 END_TEST
 

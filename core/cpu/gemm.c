@@ -21,7 +21,9 @@ void gr_deallocate(void *memory);
 
 enum {
     OUTER_GRAIN = 65536,   /* elements of a product with k = 1 that one task computes */
-    FORK_FROM = 1 << 21    /* multiplications from which a product is worth a second thread */
+    FORK_FROM = 1 << 21,   /* multiplications from which a product is worth a second thread, */
+    VECTOR_FORK_FROM = 1 << 18, /* with a vector, which waits for memory */
+    PACK_FROM = 1 << 17    /* multiplications from which packing pays */
 };
 
 /* What differs between float and double. */
@@ -29,7 +31,7 @@ typedef struct {
     int64_t size;
     const gr_gemm_loops *loops[GR_ISAS];
 #ifdef GR_HAVE_CBLAS
-    void (*blas)(const gr_product *);
+    void (*blas)(const gr_product *), (*blas_vector)(const gr_product *);
 #endif
 } kind;
 
@@ -77,11 +79,17 @@ static void run_tiles(void *context, int64_t begin, int64_t end)
     }
 }
 
+static double work_of(const gr_product *x)
+{
+    return (double)x->m * (double)x->n * (double)x->k;
+}
+
 static void in_tiles(const kind *type, const gr_product *x, int64_t m, int64_t n, void (*run)(const gr_product *))
 {
     tiling t = {type, x, m, n, parts(x->n, n), run};
     const int64_t tiles = parts(x->m, m) * t.across;
-    const bool worth = (double)x->m * (double)x->n * (double)x->k >= (double)gr_parallel_from(FORK_FROM);
+    const int64_t usual = x->m == 1 || x->n == 1 || x->k == 1 ? VECTOR_FORK_FROM : FORK_FROM;
+    const bool worth = work_of(x) >= (double)gr_parallel_from(usual);
     gr_parallel(tiles, worth ? 1 : tiles, run_tiles, &t);
 }
 
@@ -128,7 +136,7 @@ static void multiply_slab(const kind *type, gr_product *x, char *panels)
     in_tiles(type, x, GR_GEMM_BLOCK_M, GR_GEMM_BLOCK_N, loops_of(type)->block);
 }
 
-static bool own_product(const kind *type, const gr_product *x)
+static bool packed_product(const kind *type, const gr_product *x)
 {
     const int64_t block_k = GR_GEMM_BLOCK_K_BYTES / type->size, panel = loops_of(type)->panel;
     const int64_t rows = x->k < block_k ? x->k : block_k, slab = x->n < GR_GEMM_SLAB ? x->n : GR_GEMM_SLAB;
@@ -136,14 +144,21 @@ static bool own_product(const kind *type, const gr_product *x)
     if (!panels) return false;
     for (int64_t j = 0; j < x->n; j += GR_GEMM_SLAB)
         for (int64_t p = 0; p < x->k; p += block_k) {
-            gr_product slab_product = part(type, x, 0, j, x->m, GR_GEMM_SLAB);
-            slab_product.a.data = element(type, x->a, 0, p);
-            slab_product.b.data = element(type, x->b, p, j);
-            slab_product.k = x->k - p < block_k ? x->k - p : block_k;
-            slab_product.accumulate = x->accumulate || p > 0;
-            multiply_slab(type, &slab_product, panels);
+            gr_product y = part(type, x, 0, j, x->m, GR_GEMM_SLAB);
+            y.a.data = element(type, x->a, 0, p);
+            y.b.data = element(type, x->b, p, j);
+            y.k = x->k - p < block_k ? x->k - p : block_k;
+            y.accumulate = x->accumulate || p > 0;
+            multiply_slab(type, &y, panels);
         }
     gr_deallocate(panels);
+    return true;
+}
+
+static bool own_product(const kind *type, const gr_product *x)
+{
+    if (x->m > 2 && x->n > 2 && work_of(x) >= PACK_FROM) return packed_product(type, x);
+    in_tiles(type, x, GR_GEMM_BLOCK_N, GR_GEMM_BLOCK_N, loops_of(type)->small);
     return true;
 }
 
@@ -178,17 +193,32 @@ static layout layout_of(int64_t rows, int64_t columns, gr_matrix x)
 static void blas_f32(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a), b = layout_of(x->k, x->n, x->b);
-    const float keep = x->accumulate ? 1 : 0;
     cblas_sgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data, a.step, x->b.data, b.step,
-                keep, x->c, (int)x->ldc);
+                x->accumulate ? 1 : 0, x->c, (int)x->ldc);
 }
 
 static void blas_f64(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a), b = layout_of(x->k, x->n, x->b);
-    const double keep = x->accumulate ? 1 : 0;
     cblas_dgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data, a.step, x->b.data, b.step,
-                keep, x->c, (int)x->ldc);
+                x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+}
+
+/* n = 1: a matrix times a vector. The stored matrix is the transposed one when `turn` says so. */
+static void blas_vector_f32(const gr_product *x)
+{
+    const layout a = layout_of(x->m, x->k, x->a);
+    const bool turned = a.turn == CblasTrans;
+    cblas_sgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1, x->a.data, a.step,
+                x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+}
+
+static void blas_vector_f64(const gr_product *x)
+{
+    const layout a = layout_of(x->m, x->k, x->a);
+    const bool turned = a.turn == CblasTrans;
+    cblas_dgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1, x->a.data, a.step,
+                x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
 }
 
 /* OpenBLAS's, where it is OpenBLAS */
@@ -210,54 +240,73 @@ static int64_t share_of(int64_t count, int64_t least)
     return shares == 1 ? count : 16 * vectors;
 }
 
-static bool blas_product(const kind *type, const gr_product *x)
+static pthread_once_t calmed = PTHREAD_ONCE_INIT;
+
+static bool blas_vector_product(const kind *type, const gr_product *x)
 {
-    static pthread_once_t calmed = PTHREAD_ONCE_INIT;
-    if (!layout_of(x->m, x->k, x->a).step || !layout_of(x->k, x->n, x->b).step) return false;
-    if (x->k > INT_MAX || x->ldc > INT_MAX) return false;
+    const int64_t rows = VECTOR_FORK_FROM / 2 / x->k + 16;
+    if (!layout_of(x->m, x->k, x->a).step || !step_of(x->b.row, 1)) return false;
     pthread_once(&calmed, calm_blas);
+    in_tiles(type, x, share_of(x->m, rows), 1, type->blas_vector);
+    return true;
+}
+
+static bool blas_matrix_product(const kind *type, const gr_product *x)
+{
     int64_t m = share_of(x->m, 256), n = share_of(x->n, x->m >= 512 ? 1024 : 256);
-    if (m == x->m && n == x->n && (double)m * (double)n * (double)x->k >= 2 * FORK_FROM) {
+    if (!layout_of(x->m, x->k, x->a).step || !layout_of(x->k, x->n, x->b).step) return false;
+    if (m == x->m && n == x->n && work_of(x) >= 2 * FORK_FROM) {
         if (n >= m)
             n = share_of(n, n / 2);
         else
             m = share_of(m, m / 2);
     }
+    pthread_once(&calmed, calm_blas);
     in_tiles(type, x, m, n, type->blas);
     return true;
+}
+
+/* false: the BLAS cannot take these strides or sizes. */
+static bool blas_product(const kind *type, const gr_product *x)
+{
+    if (x->k > INT_MAX || x->ldc > INT_MAX) return false;
+    if (x->n == 1) return blas_vector_product(type, x);
+    if (x->m > 1) return blas_matrix_product(type, x);
+    const gr_matrix a = {x->b.data, x->b.column, x->b.row}, b = {x->a.data, x->a.column, x->a.row};
+    return blas_vector_product(type, &(gr_product){x->n, 1, x->k, a, b, x->c, 1, x->accumulate});
 }
 
 #endif
 
 /* ---- the door ---- */
 
-static bool large_product(const kind *type, const gr_product *x)
-{
-#ifdef GR_HAVE_CBLAS
-    if (blas_product(type, x)) return true;
-#endif
-    return own_product(type, x);
-}
-
-static bool is_small(const gr_product *x)
-{
-    return x->m <= GR_GEMM_SMALL && x->n <= GR_GEMM_SMALL && x->k <= GR_GEMM_SMALL_SUM &&
-           x->m * x->n <= GR_GEMM_SMALL && x->m * x->n * x->k <= GR_GEMM_SMALL;
-}
-
-static bool product(const kind *type, const gr_product *x)
+__attribute__((noinline)) static bool large_product(const kind *type, const gr_product *x)
 {
     if (x->m <= 0 || x->n <= 0) return true;
     if (x->k <= 0) {
         if (!x->accumulate) clear(type, x);
         return true;
     }
-    if (is_small(x))
-        loops_of(type)->small(x);
-    else if (x->k == 1)
+    if (x->k == 1) {
         outer_product(type, x);
-    else
-        return large_product(type, x);
+        return true;
+    }
+#ifdef GR_HAVE_CBLAS
+    if (blas_product(type, x)) return true;
+#endif
+    return own_product(type, x);
+}
+
+static inline bool is_small(const gr_product *x)
+{
+    const uint64_t m = (uint64_t)x->m - 1, n = (uint64_t)x->n - 1, k = (uint64_t)x->k - 1; /* 0 is not small */
+    return m < GR_GEMM_SMALL && n < GR_GEMM_SMALL && k < GR_GEMM_SMALL_SUM && x->m * x->n * x->k <= GR_GEMM_SMALL;
+}
+
+static inline bool product(const kind *type, const gr_product *x)
+{
+    if (!is_small(x)) return large_product(type, x);
+    loops_of(type)->small(x);
     return true;
 }
 
@@ -272,6 +321,7 @@ static const kind f32 = {
     .loops = LOOPS(f32),
 #ifdef GR_HAVE_CBLAS
     .blas = blas_f32,
+    .blas_vector = blas_vector_f32,
 #endif
 };
 
@@ -280,15 +330,16 @@ static const kind f64 = {
     .loops = LOOPS(f64),
 #ifdef GR_HAVE_CBLAS
     .blas = blas_f64,
+    .blas_vector = blas_vector_f64,
 #endif
 };
 
-bool gr_gemm_f32(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, float *c, int64_t ldc, bool accumulate)
+bool gr_multiply_f32(const gr_product *x)
 {
-    return product(&f32, &(gr_product){m, n, k, a, b, c, ldc, accumulate});
+    return product(&f32, x);
 }
 
-bool gr_gemm_f64(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, double *c, int64_t ldc, bool accumulate)
+bool gr_multiply_f64(const gr_product *x)
 {
-    return product(&f64, &(gr_product){m, n, k, a, b, c, ldc, accumulate});
+    return product(&f64, x);
 }

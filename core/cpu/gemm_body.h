@@ -26,26 +26,56 @@ typedef struct {
     bool accumulate;
 } R(result);
 
-static inline void R(put)(R(result) c, int64_t i, int64_t j, real value)
+/* One row of c, n results from j = 0. */
+static inline void R(put_row)(int64_t n, const real *from, R(result) c)
 {
-    real *at = c.data + i * c.row + j * c.column;
-    *at = c.accumulate ? *at + value : value;
+    if (c.accumulate)
+        for (int64_t j = 0; j < n; j++) c.data[j * c.column] += from[j];
+    else
+        for (int64_t j = 0; j < n; j++) c.data[j * c.column] = from[j];
 }
 
-static void R(outer)(int64_t m, int64_t n, R(matrix) a, R(matrix) b, R(result) c)
+static inline void R(put_vector)(R(result) c, R(vector) sum)
 {
-    if (n == 1 && a.row == 1 && c.row == 1 && !c.accumulate) {
-        const real factor = *b.data;
-        for (int64_t i = 0; i < m; i++) c.data[i] = a.data[i] * factor;
-        return;
-    }
-    for (int64_t i = 0; i < m; i++) {
-        const real factor = a.data[i * a.row];
-        if (b.column == 1 && c.column == 1 && !c.accumulate)
-            for (int64_t j = 0; j < n; j++) c.data[i * c.row + j] = factor * b.data[j];
-        else
-            for (int64_t j = 0; j < n; j++) R(put)(c, i, j, factor * b.data[j * b.column]);
-    }
+    R(lanes) *at = (R(lanes) *)c.data;
+    if (c.accumulate) sum += *at;
+    *at = sum;
+}
+
+/* y = factor x, or += */
+static inline void R(scale)(int64_t n, real factor, const real *x, int64_t x_step, real *y, int64_t y_step, bool add)
+{
+    if (add)
+        for (int64_t j = 0; j < n; j++) y[j * y_step] += factor * x[j * x_step];
+    else if (x_step == 1 && y_step == 1)
+        for (int64_t j = 0; j < n; j++) y[j] = factor * x[j];
+    else
+        for (int64_t j = 0; j < n; j++) y[j * y_step] = factor * x[j * x_step];
+}
+
+/* k = 1 */
+static inline void R(outer)(const gr_product *x)
+{
+    const real *a = x->a.data, *b = x->b.data;
+    real *c = x->c;
+    if (x->n == 1)
+        R(scale)(x->m, *b, a, x->a.row, c, x->ldc, x->accumulate);
+    else
+        for (int64_t i = 0; i < x->m; i++)
+            R(scale)(x->n, a[i * x->a.row], b, x->b.column, c + i * x->ldc, 1, x->accumulate);
+}
+
+/* m = n = 1 */
+static inline void R(dot)(const gr_product *x)
+{
+    const real *a = x->a.data, *b = x->b.data;
+    const int64_t k = x->k, a_step = x->a.column, b_step = x->b.row;
+    real *c = x->c, sum = a[0] * b[0];
+    if (a_step == 1 && b_step == 1)
+        for (int64_t p = 1; p < k; p++) sum += a[p] * b[p];
+    else
+        for (int64_t p = 1; p < k; p++) sum += a[p * a_step] * b[p * b_step];
+    *c = x->accumulate ? *c + sum : sum;
 }
 
 /* `count` (a constant) columns of one row side by side, as each sum alone waits for its last addition. */
@@ -57,20 +87,21 @@ __attribute__((always_inline)) static inline void R(dots)(int count, int64_t k, 
         for (int j = 0; j < count; j++) sum[j] += a[p * step] * b[p * row + j * column];
 }
 
-static void R(row_of_dots)(int64_t n, int64_t k, const real *a, int64_t step, R(matrix) b, R(result) c)
+static void R(rows_of_dots)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matrix) b, R(result) c)
 {
     real sum[8];
-    for (int64_t j = 0, count; j < n; j += count) {
-        const real *at = b.data + j * b.column;
-        count = n - j >= 8 ? 8 : n - j >= 2 ? 2 : 1;
-        if (count == 8)
-            R(dots)(8, k, a, step, at, b.row, b.column, sum);
-        else if (count == 2)
-            R(dots)(2, k, a, step, at, b.row, b.column, sum);
-        else
-            R(dots)(1, k, a, step, at, b.row, b.column, sum);
-        for (int64_t i = 0; i < count; i++) R(put)(c, 0, j + i, sum[i]);
-    }
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0, count; j < n; j += count) {
+            const real *row = a.data + i * a.row, *at = b.data + j * b.column;
+            count = n - j >= 8 ? 8 : n - j >= 2 ? 2 : 1;
+            if (count == 8)
+                R(dots)(8, k, row, a.column, at, b.row, b.column, sum);
+            else if (count == 2)
+                R(dots)(2, k, row, a.column, at, b.row, b.column, sum);
+            else
+                R(dots)(1, k, row, a.column, at, b.row, b.column, sum);
+            R(put_row)(count, sum, (R(result)){c.data + i * c.row + j * c.column, 0, c.column, c.accumulate});
+        }
 }
 
 /* `rows` (a constant) rows of one vector: columns j to j + width. b: k vectors, `step` elements apart. */
@@ -83,13 +114,13 @@ __attribute__((always_inline)) static inline void R(rows)(int rows, int64_t k, R
         const R(vector) x = *(const R(lanes) *)(b + p * step);
         for (int r = 0; r < rows; r++) sum[r] += a.data[r * a.row + p * a.column] * x;
     }
-    for (int r = 0; r < rows; r++)
-        if (width == R(LANES) && c.column == 1) {
-            R(lanes) *at = (R(lanes) *)(c.data + r * c.row);
-            if (c.accumulate) sum[r] += *at;
-            *at = sum[r];
-        } else
-            for (int64_t j = 0; j < width; j++) R(put)(c, r, j, sum[r][j]);
+    for (int r = 0; r < rows; r++) {
+        const R(result) to = {c.data + r * c.row, 0, c.column, c.accumulate};
+        if (width == R(LANES) && c.column == 1)
+            R(put_vector)(to, sum[r]);
+        else
+            R(put_row)(width, (const real *)&sum[r], to);
+    }
 }
 
 static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b, int64_t step, R(result) c, int64_t width)
@@ -110,37 +141,43 @@ static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b,
     }
 }
 
-enum { R(COPY_K) = 4 * R(BLOCK_K) / VECTOR_BYTES * 8 }; /* vectors of b copied onto the stack: 32 KiB */
+/* Columns j to j + width of b as vectors, filled up with anything. */
+static void R(copy_columns)(int64_t n, int64_t k, R(matrix) b, int64_t j, int64_t width, R(vector) *to)
+{
+    int64_t p = 0;
+    if (b.column == 1 && b.row == n) /* whole vectors reach into the next row: not past the last */
+        for (; p * n + j + R(LANES) <= k * n; p++) to[p] = *(const R(lanes) *)(b.data + p * n + j);
+    for (; p < k; p++) {
+        to[p] = (R(vector)){0};
+        for (int64_t i = 0; i < width; i++) ((real *)&to[p])[i] = b.data[p * b.row + (j + i) * b.column];
+    }
+}
+
+enum { R(COPY_K) = 32768 / VECTOR_BYTES }; /* 32 KiB on the stack */
 
 static void R(tiles)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matrix) b, R(result) c)
 {
     R(vector) copy[R(COPY_K)];
     for (int64_t j = 0; j < n; j += R(LANES)) {
         const int64_t width = n - j < R(LANES) ? n - j : R(LANES);
-        const real *at = b.data + j * b.column;
+        const R(matrix) columns = {b.data + j * b.column, b.row, b.column};
         const R(result) to = {c.data + j * c.column, c.row, c.column, c.accumulate};
-        if (b.column == 1 && width == R(LANES)) {
-            R(column_of_tiles)(m, k, a, at, b.row, to, width);
-            continue;
+        if (b.column == 1 && width == R(LANES))
+            R(column_of_tiles)(m, k, a, columns.data, b.row, to, width);
+        else if (m <= 2 || k > R(COPY_K))
+            R(rows_of_dots)(m, width, k, a, columns, to);
+        else {
+            R(copy_columns)(n, k, b, j, width, copy);
+            R(column_of_tiles)(m, k, a, (const real *)copy, R(LANES), to, width);
         }
-        real *packed = (real *)copy;
-        for (int64_t p = 0; p < k; p++, packed += R(LANES)) {
-            copy[p] = (R(vector)){0};
-            for (int64_t i = 0; i < width; i++) packed[i] = at[p * b.row + i * b.column];
-        }
-        R(column_of_tiles)(m, k, a, (const real *)copy, R(LANES), to, width);
     }
 }
 
-static void R(small)(const gr_product *x)
+static void R(matrices)(const gr_product *x)
 {
     int64_t m = x->m, n = x->n;
     R(matrix) a = R(typed)(x->a), b = R(typed)(x->b);
     R(result) c = {x->c, x->ldc, 1, x->accumulate};
-    if (x->k == 1) {
-        R(outer)(m, n, a, b, c);
-        return;
-    }
     const bool b_in_rows = b.column == 1 && n >= R(LANES) / 2, a_in_columns = a.row == 1 && m >= R(LANES) / 2;
     if (!b_in_rows && (a_in_columns || m > n)) { /* c' = b' a' */
         const R(matrix) turned = {b.data, b.column, b.row};
@@ -150,10 +187,17 @@ static void R(small)(const gr_product *x)
         n = m;
         m = x->n;
     }
-    if (n == 1 || x->k > R(COPY_K))
-        R(dots)(m, n, x->k, a, b, c);
+    R(tiles)(m, n, x->k, a, b, c);
+}
+
+static void R(small)(const gr_product *x)
+{
+    if (x->k == 1)
+        R(outer)(x);
+    else if (x->m == 1 && x->n == 1)
+        R(dot)(x);
     else
-        R(tiles)(m, n, x->k, a, b, c);
+        R(matrices)(x);
 }
 
 /* ---- blocks of large products ---- */
@@ -199,12 +243,8 @@ FUSED static void R(tile)(int64_t k, const real *a, const real *b, R(vector) til
 static void R(put_tile)(int64_t m, int64_t n, R(vector) tile[TILE_M][2], R(result) c)
 {
     for (int64_t r = 0; r < m; r++) {
-        real *to = c.data + r * c.row;
-        const real *from = (const real *)tile[r];
-        if (c.accumulate)
-            for (int64_t j = 0; j < n; j++) to[j] += from[j];
-        else
-            for (int64_t j = 0; j < n; j++) to[j] = from[j];
+        const R(result) row = {c.data + r * c.row, 0, 1, c.accumulate};
+        R(put_row)(n, (const real *)tile[r], row);
     }
 }
 

@@ -3,15 +3,6 @@
 #define GR_GEMM_LOOPS_H
 #include "core/cpu/gemm.h"
 
-/* c [m, n] = a [m, k] b [k, n], or += */
-typedef struct {
-    int64_t m, n, k;
-    gr_matrix a, b;
-    void *c;
-    int64_t ldc;
-    bool accumulate;
-} gr_product;
-
 /* Blocks of the large product. A slab of b, BLOCK_K rows of at most SLAB columns, is packed into panels; then tiles of
  * BLOCK_M x BLOCK_N results are independent. */
 enum {

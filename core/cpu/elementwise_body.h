@@ -1,0 +1,321 @@
+/* elementwise_body.h - the loops of elementwise_loops.c, once per `real`. No include guard. */
+
+typedef real NAME(row)(enum mode mode, int *rare, const real *p, real dy, real a, real b, real c, real y);
+typedef bool NAME(test)(real a, real b);
+
+/* Operands of a loop; what a row does not have or read points anywhere. */
+typedef struct {
+    const real *dy, *a, *b, *c, *y, *p;
+} NAME(operands);
+
+#ifdef FLOATING
+GR_INLINE int NAME(is_nan)(real x)
+{
+    return x != x;
+}
+#else
+GR_INLINE int NAME(is_nan)(real x)
+{
+    return (void)x, 0;
+}
+GR_INLINE real NAME(gr_abs)(real x)
+{
+    return (real)(x < 0 ? -x : x);
+}
+GR_INLINE real NAME(gr_sign)(real x)
+{
+    return (real)((x > 0) - (x < 0));
+}
+/* By squaring; a negative exponent leaves 1 and -1 what they are and makes 0 of the rest, as 1 / a^-b does. */
+GR_INLINE real NAME(gr_pow)(real a, real b)
+{
+    real y = 1;
+    if (b < 0) return a == 1 || (b % 2 == 0 && a == (real)-1) ? 1 : a == (real)-1 ? a : 0;
+    for (; b; b = (real)(b / 2), a = (real)(a * a))
+        if (b % 2) y = (real)(y * a);
+    return y;
+}
+#endif
+GR_INLINE real NAME(square_of)(real x)
+{
+    return (real)(x * x);
+}
+
+/* ---- loops over a row's text; `steps` and `mode` are constants where these are called ---- */
+
+GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
+{
+    const real a = *o.a, b = *o.b;
+    GR_EACH
+    for (int64_t i = 0; i < n; i++)
+        to[i] = row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
+}
+
+GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, const real *as, const real *bs, int64_t n)
+{
+    const real a = *as, b = *bs;
+    GR_EACH
+    for (int64_t i = 0; i < n; i++) to[i] = test(steps & 1 ? as[i] : a, steps & 2 ? bs[i] : b);
+}
+
+GR_INLINE void NAME(forward_test)(NAME(test) *test, void *y, const void *const *in, bool two, unsigned steps, int64_t n)
+{
+    const real *a = in[0], *b = two ? in[1] : a;
+    if (two && steps == 1)
+        NAME(write_test)(test, 1, y, a, b, n);
+    else if (two && steps == 2)
+        NAME(write_test)(test, 2, y, a, b, n);
+    else
+        NAME(write_test)(test, 3, y, a, b, n);
+}
+
+#ifdef FLOATING
+GR_INLINE void NAME(accumulate)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
+{
+    const real a = *o.a, b = *o.b;
+    GR_EACH
+    for (int64_t i = 0; i < n; i++)
+        to[i] += row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
+}
+
+GR_INLINE int NAME(scan)(NAME(row) *row, NAME(operands) o, int64_t n)
+{
+    int rare = 0;
+    for (int64_t i = 0; i < n; i++) row(SCAN, &rare, o.p, o.dy[i], o.a[i], o.a[i], o.a[i], o.y[i]);
+    return rare;
+}
+
+GR_INLINE void NAME(run)(NAME(row) *row, enum mode mode, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+{
+    if (sums)
+        NAME(accumulate)(row, mode, steps, to, o, n);
+    else
+        NAME(write)(row, mode, steps, to, o, n);
+}
+
+/* In blocks where sin or cos take part, of rows with one operand. */
+GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+{
+    if (!trig || sizeof(real) == sizeof(double)) {
+        NAME(run)(row, FAST, steps, to, sums, o, n);
+        return;
+    }
+    for (int64_t rest = n; rest > 0; rest -= BLOCK) {
+        const int64_t count = rest < BLOCK ? rest : BLOCK;
+        if (NAME(scan)(row, o, count))
+            NAME(run)(row, EXACT, steps, to, sums, o, count);
+        else
+            NAME(run)(row, FAST, steps, to, sums, o, count);
+        to += count, o.dy += count, o.y += count;
+        o.a += count, o.b += count, o.c += count;
+    }
+}
+#else
+GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+{
+    (void)trig, (void)sums;
+    NAME(write)(row, FAST, steps, to, o, n);
+}
+#endif
+
+GR_INLINE void NAME(choose)(NAME(row) *row, bool trig, int operands, unsigned steps, real *to, bool sums,
+                            NAME(operands) o, int64_t n)
+{
+    if (operands == 2 && steps == 1)
+        NAME(blocks)(row, trig, 1, to, sums, o, n);
+    else if (operands == 2 && steps == 2)
+        NAME(blocks)(row, trig, 2, to, sums, o, n);
+    else
+        NAME(blocks)(row, trig, 3, to, sums, o, n);
+}
+
+GR_INLINE void NAME(forward)(NAME(row) *row, bool trig, int operands, int params, void *y, const void *const *in,
+                             unsigned steps, int64_t n, const double *param)
+{
+    real p[2] = {0, 0};
+    for (int k = 0; k < params; k++) p[k] = (real)param[k];
+    const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : a;
+    NAME(choose)(row, trig, operands, steps, y, false, (NAME(operands)){a, a, b, c, a, p}, n);
+}
+
+GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, void *dx, bool sums, const void *dy,
+                          const void *const *in, unsigned steps, const void *y, int64_t n, const double *param)
+{
+    real p[2] = {0, 0};
+    for (int k = 0; k < params; k++) p[k] = (real)param[k];
+    const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : a;
+    const NAME(operands) o = {dy, a, b, c, y, p};
+    if (sums)
+        NAME(choose)(row, trig, operands, steps, dx, true, o, n);
+    else
+        NAME(choose)(row, trig, operands, steps, dx, false, o, n);
+}
+
+/* ---- the rows, each only for the dtypes that its TYPES allow ---- */
+
+#ifdef FLOATING
+#define FOR_FLOAT(...) __VA_ARGS__
+#define BACK(...) __VA_ARGS__
+#else
+#define FOR_FLOAT(...)
+#define BACK(...)
+#endif
+#ifdef IS_BOOL
+#define FOR_SAME_NOBOOL(...)
+#else
+#define FOR_SAME_NOBOOL(...) __VA_ARGS__
+#endif
+#define FOR_SAME(...) __VA_ARGS__
+#define FOR_ANY(...) __VA_ARGS__
+
+/* One text as a function of scalars, and the loops over it. */
+#define ROW(function, params, text) \
+    GR_INLINE real NAME(function)(enum mode mode, int *rare, const real *p, real dy, real a, real b, real c, real y) \
+    { \
+        const real x = a; \
+        (void)mode, (void)rare, (void)p, (void)dy, (void)x, (void)b, (void)c, (void)y; \
+        NAMED_##params return (real)(text); \
+    }
+#define FORWARD(name, operands, params, text, trig) \
+    ROW(name##_row, params, text) \
+    static void NAME(name##_forward)(void *y, const void *const *in, unsigned steps, int64_t n, const double *param) \
+    { \
+        NAME(forward)(NAME(name##_row), trig, operands, COUNT_##params, y, in, steps, n, param); \
+    }
+#define BACKWARD(name, operands, params, text, trig) \
+    ROW(name##_row, params, text) \
+    static void NAME(name##_back)(void *dx, bool sums, const void *dy, const void *const *in, unsigned steps, \
+                                  const void *y, int64_t n, const double *param) \
+    { \
+        NAME(back)(NAME(name##_row), trig, operands, COUNT_##params, dx, sums, dy, in, steps, y, n, param); \
+    }
+#define TEST(name, operands, text) \
+    GR_INLINE bool NAME(name##_test)(real a, real b) \
+    { \
+        const real x = a; \
+        (void)x, (void)b; \
+        return text; \
+    } \
+    static void NAME(name##_forward)(void *y, const void *const *in, unsigned steps, int64_t n, const double *param) \
+    { \
+        (void)param; \
+        NAME(forward_test)(NAME(name##_test), y, in, operands == 2, steps, n); \
+    }
+
+#define UNARY(name, params, types, value, back, lo, hi, edges) \
+    FOR_##types(FORWARD(name, 1, params, value, HAS_TRIG(#value)) \
+                BACK(BACKWARD(name##_a, 1, params, back, HAS_TRIG(#back))))
+#define BINARY(name, params, types, value, back_a, back_b, lo, hi, edges) \
+    FOR_##types(FORWARD(name, 2, params, value, false) \
+                BACK(BACKWARD(name##_a, 2, params, back_a, false) BACKWARD(name##_b, 2, params, back_b, false)))
+#define TERNARY(name, params, types, value, back_a, back_b, back_c, lo, hi, edges) \
+    FOR_##types(FORWARD(name, 3, params, value, false) \
+                BACK(BACKWARD(name##_a, 3, params, back_a, false) BACKWARD(name##_b, 3, params, back_b, false) \
+                     BACKWARD(name##_c, 3, params, back_c, false)))
+#define PREDICATE(name, params, types, value, lo, hi, edges) FOR_##types(TEST(name, 1, value))
+#define COMPARE(name, params, types, value, lo, hi, edges) FOR_##types(TEST(name, 2, value))
+#include "core/elementwise.def"
+#undef UNARY
+#undef BINARY
+#undef TERNARY
+#undef PREDICATE
+#undef COMPARE
+#undef ROW
+#undef FORWARD
+#undef BACKWARD
+#undef TEST
+
+/* ---- loops that are no rows ---- */
+
+static void NAME(fill)(void *to, const void *value, int64_t n)
+{
+    const real v = *(const real *)value;
+    real *y = to;
+    for (int64_t i = 0; i < n; i++) y[i] = v;
+}
+
+GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const bool *condition, const real *as, const real *bs, int64_t n)
+{
+    const real a = *as, b = *bs;
+    GR_EACH
+    for (int64_t i = 0; i < n; i++) {
+        const real p = steps & 1 ? as[i] : a, q = steps & 2 ? bs[i] : b;
+        y[i] = condition[i] ? p : q;
+    }
+}
+
+static void NAME(select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n)
+{
+    if (steps == 3)
+        NAME(select_steps)(3, y, condition, a, b, n);
+    else if (steps == 2)
+        NAME(select_steps)(2, y, condition, a, b, n);
+    else if (steps == 1)
+        NAME(select_steps)(1, y, condition, a, b, n);
+    else
+        NAME(select_steps)(0, y, condition, a, b, n);
+}
+
+#ifdef FLOATING
+static void NAME(affine)(void *to, const void *from, const void *weight, const void *bias, int64_t n)
+{
+    const real w = *(const real *)weight, b = *(const real *)bias, *x = from;
+    real *y = to;
+    GR_EACH
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * w + b;
+}
+
+static void NAME(mse_back)(void *to, bool sums, const void *from, const void *target, const void *scale, int64_t n)
+{
+    const real s = *(const real *)scale, *x = from, *t = target;
+    real *dx = to;
+    if (sums)
+        GR_EACH
+        for (int64_t i = 0; i < n; i++) dx[i] += s * (x[i] - t[i]);
+    else
+        GR_EACH
+        for (int64_t i = 0; i < n; i++) dx[i] = s * (x[i] - t[i]);
+}
+#endif
+
+static const gr_elementwise_loops NAME(loops) = {
+    .forward = {
+#define ROW(name, types) FOR_##types([GR_E_##name] = NAME(name##_forward), )
+#define UNARY(name, params, types, ...) ROW(name, types)
+#define BINARY(name, params, types, ...) ROW(name, types)
+#define TERNARY(name, params, types, ...) ROW(name, types)
+#define PREDICATE(name, params, types, ...) ROW(name, types)
+#define COMPARE(name, params, types, ...) ROW(name, types)
+#include "core/elementwise.def"
+#undef ROW
+#undef UNARY
+#undef BINARY
+#undef TERNARY
+#undef PREDICATE
+#undef COMPARE
+    },
+#ifdef FLOATING
+    .back = {
+#define UNARY(name, ...) [GR_E_##name] = {NAME(name##_a_back)},
+#define BINARY(name, ...) [GR_E_##name] = {NAME(name##_a_back), NAME(name##_b_back)},
+#define TERNARY(name, ...) [GR_E_##name] = {NAME(name##_a_back), NAME(name##_b_back), NAME(name##_c_back)},
+#define PREDICATE(name, ...)
+#define COMPARE(name, ...)
+#include "core/elementwise.def"
+#undef UNARY
+#undef BINARY
+#undef TERNARY
+#undef PREDICATE
+#undef COMPARE
+    },
+    .affine = NAME(affine),
+    .mse_back = NAME(mse_back),
+#endif
+    .fill = NAME(fill),
+    .select = NAME(select),
+};
+#undef FOR_FLOAT
+#undef FOR_SAME
+#undef FOR_SAME_NOBOOL
+#undef FOR_ANY
+#undef BACK

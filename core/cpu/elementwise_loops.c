@@ -1,0 +1,128 @@
+/* elementwise_loops.c - the rows of elementwise.def as loops, forward and back, for each dtype. */
+#include <math.h>
+#include <string.h>
+
+#include "core/cpu/loops.h"
+#include "core/scalar.h"
+
+/* The texts are written for numbers: x < 0 says nothing of a uint8, a * b is "and" for bools. */
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#pragma GCC diagnostic ignored "-Wint-in-bool-context"
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wtautological-constant-compare"
+#pragma clang diagnostic ignored "-Wpass-failed" /* float64 loops that call libm stay scalar */
+#else
+#pragma GCC diagnostic ignored "-Wbool-compare"
+#endif
+
+/* A block of a loop with sin or cos is read first for arguments that the fast formula is not made for. */
+enum mode { SCAN, FAST, EXACT };
+enum { BLOCK = 1024 };
+
+/* ---- a row's text: C over scalars of `real` ---- */
+
+#define exp(x) NAME(gr_exp)(x)
+#define log(x) NAME(gr_log)(x)
+#define log1p(x) NAME(gr_log1p)(x)
+#define expm1(x) NAME(gr_expm1)(x)
+#define sqrt(x) NAME(gr_sqrt)(x)
+#define sin(x) NAME(sin_in)(mode, rare, x)
+#define cos(x) NAME(cos_in)(mode, rare, x)
+#define tanh(x) NAME(gr_tanh)(x)
+#define sigmoid(x) NAME(gr_sigmoid)(x)
+#define erf(x) NAME(gr_erf)(x)
+#define erfc(x) NAME(gr_erfc)(x)
+#define pow(a, b) NAME(gr_pow)(a, b)
+#define abs(x) NAME(gr_abs)(x)
+#define sign(x) NAME(gr_sign)(x)
+#define gelu_erf(x) NAME(gr_gelu)(x)
+#define gelu_erf_slope(x) NAME(gr_gelu_slope)(x)
+#define gelu_tanh(x) NAME(gr_gelu_tanh)(x)
+#define gelu_tanh_slope(x) NAME(gr_gelu_tanh_slope)(x)
+#define is_nan(x) NAME(is_nan)((real)(x))
+
+#define C(number) ((real)(number))
+#define ZERO 0
+#define neg(a) ((real)(-(a)))
+#define reciprocal(a) ((real)(1 / (a)))
+#define square(a) NAME(square_of)(a)
+#define add(a, b) ((real)((a) + (b)))
+#define sub(a, b) ((real)((a) - (b)))
+#define mul(a, b) ((real)((a) * (b)))
+#define div(a, b) ((real)((a) / (b)))
+#define lt(a, b) ((a) < (b))
+#define le(a, b) ((a) <= (b))
+#define gt(a, b) ((a) > (b))
+#define ge(a, b) ((a) >= (b))
+#define eq(a, b) ((a) == (b))
+#define either(p, q) ((p) | (q))
+#define both(p, q) ((p) & (q))
+#define pick(c, p, q) ((c) ? (p) : (q))
+
+/* Parameters stand in p[]. */
+#define COUNT_NONE 0
+#define COUNT_P1(n, d) 1
+#define COUNT_P2(n, d, m, e) 2
+#define NAMED_NONE
+#define NAMED_P1(n, d) \
+    const real n = p[0]; \
+    (void)n;
+#define NAMED_P2(n, d, m, e) \
+    const real n = p[0], m = p[1]; \
+    (void)n, (void)m;
+
+/* Whether a text must be scanned; folded by the compiler. */
+#define HAS_TRIG(text) (strstr(text, "sin(") || strstr(text, "cos("))
+
+#define FLOATING
+#define real float
+#define NAME(name) name##_f32
+GR_INLINE float sin_in_f32(enum mode mode, int *rare, float x)
+{
+    if (mode == SCAN) *rare |= gr_is_rare_f32(x);
+    return mode == FAST ? gr_sin_f32(x) : mode == EXACT ? gr_sin_exact_f32(x) : 0;
+}
+GR_INLINE float cos_in_f32(enum mode mode, int *rare, float x)
+{
+    if (mode == SCAN) *rare |= gr_is_rare_f32(x);
+    return mode == FAST ? gr_cos_f32(x) : mode == EXACT ? gr_cos_exact_f32(x) : 0;
+}
+#include "core/cpu/elementwise_body.h"
+#undef real
+#undef NAME
+
+#define real double
+#define NAME(name) name##_f64
+#define sin_in_f64(mode, rare, x) gr_sin_f64(x)
+#define cos_in_f64(mode, rare, x) gr_cos_f64(x)
+#include "core/cpu/elementwise_body.h"
+#undef real
+#undef NAME
+#undef FLOATING
+
+#define real int64_t
+#define NAME(name) name##_i64
+#include "core/cpu/elementwise_body.h"
+#undef real
+#undef NAME
+
+#define real int32_t
+#define NAME(name) name##_i32
+#include "core/cpu/elementwise_body.h"
+#undef real
+#undef NAME
+
+#define real uint8_t
+#define NAME(name) name##_u8
+#include "core/cpu/elementwise_body.h"
+#undef real
+#undef NAME
+
+#define IS_BOOL
+#define real bool
+#define NAME(name) name##_b8
+#include "core/cpu/elementwise_body.h"
+
+const gr_elementwise_loops *const GR_OF_ISA(gr_elementwise_loops)[GR_DTYPES] = {
+    [GR_FLOAT32] = &loops_f32, [GR_FLOAT64] = &loops_f64, [GR_INT64] = &loops_i64,
+    [GR_INT32] = &loops_i32,   [GR_UINT8] = &loops_u8,    [GR_BOOL] = &loops_b8};
