@@ -276,7 +276,7 @@ static bool replace_backward(gr_call *c)
     return region && gr_zero__at(region, site) && gr_grad_add(c, 0, dbase);
 }
 
-static const gr_op replace_op = {.name = "copy_slices", .shape = replace_shape, .forward = gr_no_work,
+static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape = replace_shape, .forward = gr_no_work,
                                  .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry)};
 
 bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)

@@ -222,10 +222,10 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
         c = gr_view_refresh(t, c);
         if (!c || !check_inputs(c, t, &h)) return NULL;
     }
-    t->ran = c;
     if (gr_unlikely(c->op->in_place)) return gr_call_run_in_place(c, t, h.needs, h.oldest);
     if (!make_outputs(c, t)) return NULL;
     if (gr_unlikely(!(c->reserve ? run_reserved(c, t) : c->op->forward(c)))) return abandon(t, c, c->outputs);
+    t->ran = c;
     for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
     if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest);
     return gr_out(c, 0)->tensor;
@@ -253,7 +253,7 @@ static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
     const char *name = gr_input_name(c->op, c->inputs, 0);
     char text[GR_SHAPE_TEXT];
     for (int d = 0; d < x->dim; d++)
-        if (x->axis[d].size > 1 && x->axis[d].stride == 0)
+        if (x->axis[d].size > 1 && x->axis[d].stride == 0 && x->numel)
             return gr_call_fail(c, "%s is %s with stride 0 (expanded); must own each element: gr_clone", name,
                                 gr_shape_text(x, text));
     for (int i = 1; i < c->inputs; i++)
@@ -298,11 +298,17 @@ gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t o
         if (!before) return gr_fail_memory(gr_site_of(c), op->name, "the value before the change", (size_t)x->numel);
         gr_kernels_of(x)->copy(before, x);
         gr_own(t, before);
+        if (x->value) { /* it is the old value, so a recorded backward goes on from it */
+            before->value = x->value;
+            before->oldest = x->oldest;
+            before->call = x->call;
+            before->requires_grad = true;
+        }
         c->slot[0].tensor = before;
     }
     const uint32_t before_version = x->storage->version;
-    t->ran = c;
     if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return NULL;
+    t->ran = c;
     x->storage->version++;
     x->storage->changed_by = op->name;
     x->storage->changed_file = c->file;

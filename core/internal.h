@@ -283,7 +283,7 @@ static inline void gr_copy_sizes(gr_tensor *to, const gr_tensor *from)
     for (int d = from->dim; d-- > 0;) {
         to->axis[d].size = from->axis[d].size;
         to->axis[d].stride = stride;
-        stride *= from->axis[d].size;
+        stride *= from->axis[d].size + (from->axis[d].size == 0);
     }
 }
 static inline bool gr_same_sizes(const gr_tensor *a, const gr_tensor *b)

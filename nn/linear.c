@@ -13,13 +13,12 @@
 static gr_tensor rows_of(const gr_tensor *x)
 {
     gr_tensor rows = gr_alias(x);
-    const int64_t in = x->axis[x->dim - 1].size;
     if (x->dim == 2) return rows;
     rows.dim = 2;
     rows.axis[1] = x->axis[x->dim - 1];
     rows.axis[0].size = 1;
     for (int d = 0; d < x->dim - 1; d++) rows.axis[0].size *= x->axis[d].size;
-    rows.axis[0].stride = in;
+    rows.axis[0].stride = x->dim == 1 ? x->axis[0].size : x->axis[x->dim - 2].stride;
     return rows;
 }
 

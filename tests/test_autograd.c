@@ -475,8 +475,10 @@ static gr_tensor *doubled(gr_tensor *gradient, void *data)
 }
 static gr_tensor *nested(gr_tensor *gradient, void *data)
 {
-    gr_tensor *x = data; /* a whole pass of its own, over the same leaf */
+    gr_tensor *x = data; /* a whole pass of its own, over the same leaf; recording is off in a hook, as in PyTorch */
+    gr_scope on = gr_enable_grad_begin();
     ck_assert(gr_backward(gr_sum(gr_mul(gr_mul(x, x), 100))));
+    gr_scope_end(on);
     return gradient;
 }
 static gr_tensor *ends_scope(gr_tensor *gradient, void *data)

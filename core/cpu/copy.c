@@ -125,6 +125,12 @@ void gr_walk_scatter(gr_walk *w, const gr_tensor *y, gr_dtype dtype)
     make(w, y, NULL, y);
 }
 
+void gr_walk_between(gr_walk *w, const gr_tensor *y, const gr_tensor *x)
+{
+    set_dtypes(w, y->dtype, x->dtype);
+    make(w, y, x, y);
+}
+
 void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, int64_t end)
 {
     int64_t at[GR_MAX_DIMS], rest = begin;

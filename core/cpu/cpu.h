@@ -43,6 +43,8 @@ typedef struct {
 void gr_walk_gather(gr_walk *w, const gr_tensor *x, const gr_tensor *shape, gr_dtype dtype);
 /* Elements of a buffer of dtype into y. */
 void gr_walk_scatter(gr_walk *w, const gr_tensor *y, gr_dtype dtype);
+/* Elements of one tensor into another of the same sizes. */
+void gr_walk_between(gr_walk *w, const gr_tensor *y, const gr_tensor *x);
 /* Copies elements [begin, end). A buffer's address is where element `begin` stands, a tensor's that of element 0. */
 void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, int64_t end);
 /* Whether the tensor's elements lie one after the other. */
@@ -87,5 +89,7 @@ GR_UPDATE_OF(f64)
 
 /* A temporary for `purpose`, or NULL after reporting. */
 void *gr_cpu_temporary(const char *op, const char *purpose, int64_t count, size_t bytes);
+
+extern const gr_device_table gr_cpu_device;
 
 #endif

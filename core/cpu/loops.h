@@ -23,14 +23,16 @@ typedef struct {
     void (*mse_back)(void *dx, bool add, const void *x, const void *t, const void *scale, int64_t n);
 } gr_elementwise_loops;
 
-enum { GR_SUM_BLOCK = 32768 }; /* the longest sum without a tree above it, see docs/design.md */
+enum {
+    GR_BLOCK = 32768, /* the longest reduction in one loop; sums above are trees, see sum_loops.h */
+    GR_COLUMNS = 32   /* columns may be cut at multiples: that changes no bit of a sum, while a piece has as many */
+};
 
-/* Results of sums and products are real for floats, int64 for the other dtypes. */
 typedef struct {
-    /* y[r] = the reduction of row r of x [rows, n], or += it; n <= GR_SUM_BLOCK */
+    /* y[r] = the reduction of row r of x [rows, n], or += it; n <= GR_BLOCK */
     void (*rows)(gr_reduce kind, void *y, const void *x, int64_t rows, int64_t n, bool add);
-    /* y[c] = the reduction of column c of x [rows, columns], whose rows are `stride` apart; rows <= GR_SUM_BLOCK. Sums:
-     * columns may be cut at multiples of GR_COLUMN_BYTES without a change in their order. */
+    /* y[c] = the reduction of column c of x [rows, columns], whose rows are `stride` apart, or += it; no means;
+     * rows <= GR_BLOCK, columns > 1 */
     void (*columns)(gr_reduce kind, void *y, const void *x, int64_t rows, int64_t columns, int64_t stride, bool add);
     /* y[w] = parts[0][w], parts[1][w] ... combined in the fixed order; changes parts [count, width] (results' dtype).
      * n: elements reduced to one, for the mean */
@@ -40,10 +42,9 @@ typedef struct {
     /* how many of x equal *value; dx = x equals *value ? *share : *share * 0, or += it */
     int64_t (*count_equal)(const void *x, const void *value, int64_t n);
     void (*spread_equal)(void *dx, bool add, const void *x, const void *value, const void *share, int64_t n);
-    /* *y = sum of (x - t)^2, or the mean; n <= GR_SUM_BLOCK; floats only */
+    /* *y = sum of (x - t)^2, or the mean; n <= GR_BLOCK; floats only */
     void (*squares)(void *y, const void *x, const void *t, int64_t n, bool mean);
 } gr_reduce_loops;
-enum { GR_COLUMN_BYTES = 128 };
 
 typedef void gr_update_loop(void *p, const void *g, void *const *state, int64_t n, const double *number);
 typedef struct {

@@ -1,0 +1,293 @@
+/* test_gemm.c - matrix products against sums in a wider type, and the promises about their bits. */
+#include <check.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cpu/gemm.h"
+#include "core/cpu/gemm_loops.h"
+#include "core/cpu/isa.h"
+#include "core/parallel.h"
+
+Suite *gemm_suite(void);
+
+/* How a matrix lies in memory. SPREAD leaves gaps both ways, BACKWARD has negative strides, REPEATED shows one row. */
+enum { ROWS, COLUMNS, PADDED_ROWS, PADDED_COLUMNS, SPREAD, BACKWARD, REPEATED, LAYOUTS };
+
+enum { GUARD = 7 }; /* elements beyond each row of c that must stay */
+
+typedef struct {
+    int64_t m, n, k;
+    int layout_a, layout_b;
+    bool accumulate, single; /* float */
+} product_case;
+
+typedef struct {
+    gr_matrix view;
+    int64_t row, column;
+    void *memory;
+} operand;
+
+static uint32_t random_state;
+
+/* -1 to 1, on a grid that float holds exactly */
+static double random_number(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return ((double)(random_state >> 8) - 8388608) / 8388608;
+}
+
+static double element(const void *memory, int64_t i, bool single)
+{
+    return single ? (double)((const float *)memory)[i] : ((const double *)memory)[i];
+}
+
+static void set_element(void *memory, int64_t i, double value, bool single)
+{
+    if (single)
+        ((float *)memory)[i] = (float)value;
+    else
+        ((double *)memory)[i] = value;
+}
+
+static int64_t offset_and_strides(operand *x, int64_t rows, int64_t columns, int layout)
+{
+    static const int64_t pads[LAYOUTS] = {[PADDED_ROWS] = 3, [PADDED_COLUMNS] = 5};
+    const bool turned = layout == COLUMNS || layout == PADDED_COLUMNS;
+    x->row = turned ? 1 : columns + pads[layout];
+    x->column = turned ? rows + pads[layout] : 1;
+    if (layout == SPREAD) x->row = 2 * columns + 1, x->column = 2;
+    if (layout == REPEATED) x->row = 0;
+    if (layout != BACKWARD) return 0;
+    x->row = -columns, x->column = -1;
+    return rows * columns - 1;
+}
+
+static operand make_operand(int64_t rows, int64_t columns, int layout, bool single)
+{
+    operand x = {0};
+    const int64_t count = 3 * (rows + 6) * (columns + 6), first = offset_and_strides(&x, rows, columns, layout);
+    const size_t size = single ? sizeof(float) : sizeof(double);
+    x.memory = malloc((size_t)count * size);
+    for (int64_t i = 0; i < count; i++) set_element(x.memory, i, (double)NAN, single); /* poison between the elements */
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            set_element(x.memory, first + i * x.row + j * x.column, random_number(), single);
+    x.view = (gr_matrix){(char *)x.memory + (size_t)first * size, x.row, x.column};
+    return x;
+}
+
+static bool multiply(const product_case *p, gr_matrix a, gr_matrix b, void *c)
+{
+    const gr_product x = {p->m, p->n, p->k, a, b, c, p->n + GUARD, p->accumulate};
+    return p->single ? gr_multiply_f32(&x) : gr_multiply_f64(&x);
+}
+
+static void check_element(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j, double before, double got)
+{
+    long double sum = 0, magnitude = 0;
+    for (int64_t t = 0; t < p->k; t++) {
+        const long double x = (long double)element(a.data, i * a.row + t * a.column, p->single);
+        const long double product = x * (long double)element(b.data, t * b.row + j * b.column, p->single);
+        sum += product;
+        magnitude += fabsl(product);
+    }
+    if (p->accumulate) {
+        sum += (long double)before;
+        magnitude += fabsl((long double)before);
+    }
+    /* u for each term, and no more than 5 u for random data */
+    const double u = p->single ? 0x1p-24 : 0x1p-53, terms = (double)p->k + p->accumulate;
+    const double error = (double)fabsl(sum - (long double)got), bound = (terms < 5 ? terms : 5) * u * (double)magnitude;
+    if (!(error <= bound)) /* ck_assert for each element would take longer than the products */
+        ck_abort_msg("%dx%dx%d layouts %d %d add %d: c[%d, %d] is %.17g, not %.17Lg", (int)p->m, (int)p->k, (int)p->n,
+                     p->layout_a, p->layout_b, p->accumulate, (int)i, (int)j, got, sum);
+}
+
+static void check_product(const product_case *p)
+{
+    operand a = make_operand(p->m, p->k, p->layout_a, p->single), b = make_operand(p->k, p->n, p->layout_b, p->single);
+    const int64_t ldc = p->n + GUARD, count = p->m * ldc + 1;
+    double *before = malloc((size_t)count * sizeof *before);
+    void *c = malloc((size_t)count * sizeof(double));
+    for (int64_t i = 0; i < count; i++) before[i] = random_number(), set_element(c, i, before[i], p->single);
+
+    ck_assert(multiply(p, a.view, b.view, c));
+    const int64_t step = p->m * p->n * p->k > 2000000 ? 61 : 1; /* of a large product look at some */
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t j = 0; j < ldc; j++) {
+            const double got = element(c, i * ldc + j, p->single);
+            if (j >= p->n && memcmp(&got, &before[i * ldc + j], sizeof got))
+                ck_abort_msg("wrote beyond row %d", (int)i);
+            if (j < p->n && (i * p->n + j) % step == 0)
+                check_element(p, a.view, b.view, i, j, before[i * ldc + j], got);
+        }
+    free(a.memory), free(b.memory), free(before), free(c);
+}
+
+static const int64_t sides[][3] = {
+    {1, 1, 1},    {100, 1, 1},  {1, 1, 100},  {1, 100, 1},   {3, 1, 100},   {1, 3, 100},  {100, 1, 13}, {2, 2, 2},
+    {5, 7, 9},    {8, 8, 8},    {16, 16, 16}, {17, 33, 15},  {10, 31, 7},   {33, 5, 40},  {2, 40, 50},  {40, 2, 50},
+    {1, 7, 5000}, {3, 2, 5000}, {9, 9, 700},  {31, 33, 29},  {48, 64, 50},  {64, 10, 128}, {50, 257, 65}, {1, 300, 400},
+    {300, 1, 400}, {200, 300, 1}, {1, 1, 9000}, {49, 300, 513}};
+
+START_TEST(products_of_all_layouts_agree_with_wider_sums)
+{
+    random_state = 1;
+    for (int kind = 0; kind < 2 * 2 * LAYOUTS * LAYOUTS; kind++) {
+        const int64_t *side = sides[_i];
+        const product_case p = {side[0],  side[1], side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS, kind % 2,
+                                kind / 2 % 2};
+        check_product(&p);
+    }
+}
+END_TEST
+
+START_TEST(large_products_agree_with_wider_sums)
+{
+    static const int64_t large[][3] = {{64, 128, 784}, {128, 784, 64}, {128, 1024, 300}, {520, 1100, 130}, {300, 300, 600},
+                                       {3000, 10, 200}, {10, 3000, 200}, {1, 3000, 1000}};
+    static const int layouts[][2] = {{ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, BACKWARD}};
+    random_state = 2;
+    gr_parallel_threads(2);
+    for (int kind = 0; kind < 2 * 2 * 4; kind++) {
+        const int64_t *side = large[_i];
+        const product_case p = {side[0],  side[1],      side[2], layouts[kind / 4][0], layouts[kind / 4][1],
+                                kind % 2, kind / 2 % 2};
+        check_product(&p);
+    }
+}
+END_TEST
+
+START_TEST(empty_sums_are_zero_and_empty_results_are_left_alone)
+{
+    float a[4] = {1, 2, 3, 4}, c[6] = {1, 2, 3, 4, 5, 6};
+    double d[4] = {1, 2, 3, 4};
+    const gr_matrix x = {a, 2, 1}, none = {NULL, 0, 0};
+    ck_assert(gr_gemm_f32(2, 2, 0, none, none, c, 3, true));
+    ck_assert(gr_gemm_f32(0, 2, 2, none, x, c, 3, false));
+    ck_assert(gr_gemm_f32(2, 0, 2, x, none, c, 3, false));
+    ck_assert(gr_gemm_f32(2, 0, 0, x, none, NULL, 3, false));
+    for (int i = 0; i < 6; i++) ck_assert(c[i] == (float)(i + 1));
+    ck_assert(gr_gemm_f32(2, 2, 0, none, none, c, 3, false));
+    const float cleared[6] = {0, 0, 3, 0, 0, 6};
+    ck_assert_int_eq(memcmp(c, cleared, sizeof c), 0);
+    ck_assert(gr_gemm_f64(1, 3, 0, none, none, d, 3, false));
+    ck_assert(d[0] == 0 && d[2] == 0 && d[3] == 4);
+}
+END_TEST
+
+/* c[i, j] as the header promises it for small products. */
+static double sum_in_order(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j, double before)
+{
+    double sum = 0;
+    for (int64_t t = 0; t < p->k; t++) {
+        const double x = element(a.data, i * a.row + t * a.column, p->single);
+        const double y = element(b.data, t * b.row + j * b.column, p->single);
+        volatile double product = p->single ? (double)((float)x * (float)y) : x * y;
+        sum = t == 0 ? product : p->single ? (double)((float)sum + (float)product) : sum + product;
+    }
+    if (!p->accumulate) return sum;
+    return p->single ? (double)((float)before + (float)sum) : before + sum;
+}
+
+static void check_order(const product_case *p, const gr_gemm_loops *loops)
+{
+    operand a = make_operand(p->m, p->k, p->layout_a, p->single), b = make_operand(p->k, p->n, p->layout_b, p->single);
+    const int64_t ldc = p->n + GUARD, count = p->m * ldc;
+    double *before = malloc((size_t)count * sizeof *before);
+    void *c = malloc((size_t)count * sizeof(double));
+    for (int64_t i = 0; i < count; i++) before[i] = random_number(), set_element(c, i, before[i], p->single);
+    const gr_product x = {p->m, p->n, p->k, a.view, b.view, c, ldc, p->accumulate};
+    if (loops)
+        loops->small(&x);
+    else
+        ck_assert(multiply(p, a.view, b.view, c));
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t j = 0; j < p->n; j++)
+            if (element(c, i * ldc + j, p->single) != sum_in_order(p, a.view, b.view, i, j, before[i * ldc + j]))
+                ck_abort_msg("%dx%dx%d layouts %d %d: another order at %d, %d", (int)p->m, (int)p->k, (int)p->n,
+                             p->layout_a, p->layout_b, (int)i, (int)j);
+    free(a.memory), free(b.memory), free(before), free(c);
+}
+
+START_TEST(small_products_add_in_order_with_every_instruction_set)
+{
+    const gr_gemm_loops *const loops[2][GR_ISAS + 1] = {
+#if defined(__x86_64__) || defined(__i386__)
+        {&gr_gemm_loops_f64_base, &gr_gemm_loops_f64_avx2, &gr_gemm_loops_f64_avx512, NULL},
+        {&gr_gemm_loops_f32_base, &gr_gemm_loops_f32_avx2, &gr_gemm_loops_f32_avx512, NULL}};
+#else
+        {&gr_gemm_loops_f64_base, NULL, NULL, NULL}, {&gr_gemm_loops_f32_base, NULL, NULL, NULL}};
+#endif
+    const int64_t *side = sides[_i];
+    random_state = 3;
+    if (side[0] * side[1] * side[2] > GR_GEMM_SMALL || side[2] > GR_GEMM_SMALL_SUM) return;
+    for (int kind = 0; kind < 2 * 2 * LAYOUTS * LAYOUTS; kind++) {
+        const product_case p = {side[0],  side[1], side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS, kind % 2,
+                                kind / 2 % 2};
+        for (int isa = 0; isa <= gr_cpu_isa(); isa++) check_order(&p, loops[p.single][isa]);
+        check_order(&p, NULL);
+    }
+}
+END_TEST
+
+START_TEST(long_products_of_two_numbers_each_are_in_order_too)
+{
+    const product_case p = {70000, 3, 1, ROWS, ROWS, _i % 2, _i / 2 % 2};
+    gr_parallel_threads(2);
+    check_order(&p, NULL);
+}
+END_TEST
+
+START_TEST(bits_do_not_depend_on_the_number_of_threads)
+{
+    static const int64_t shapes[][3] = {{128, 784, 256}, {300, 400, 500}, {600, 1500, 70}, {1, 5000, 300}, {5000, 1, 64},
+                                        {65, 70, 300},   {400, 300, 1},   {33, 2000, 40}};
+    static const int layouts[][2] = {{ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, SPREAD}};
+    random_state = 4;
+    gr_parallel_test_grain = 1;
+    for (int kind = 0; kind < 8; kind++) {
+        const int64_t *side = shapes[_i];
+        const product_case p = {side[0], side[1], side[2], layouts[kind / 2][0], layouts[kind / 2][1], false, kind % 2};
+        operand a = make_operand(p.m, p.k, p.layout_a, p.single), b = make_operand(p.k, p.n, p.layout_b, p.single);
+        const size_t bytes = (size_t)(p.m * (p.n + GUARD)) * sizeof(double);
+        char *one = calloc(1, bytes), *many = calloc(1, bytes);
+        gr_parallel_threads(1);
+        ck_assert(multiply(&p, a.view, b.view, one));
+        for (int threads = 2; threads <= 4; threads++) {
+            gr_parallel_threads(threads);
+            memset(many, 0, bytes);
+            ck_assert(multiply(&p, a.view, b.view, many));
+            ck_assert_int_eq(memcmp(one, many, bytes), 0);
+        }
+        free(a.memory), free(b.memory), free(one), free(many);
+    }
+}
+END_TEST
+
+static void tear_down(void)
+{
+    gr_parallel_test_grain = 0;
+    gr_parallel_shutdown();
+    gr_parallel_threads(0);
+}
+
+Suite *gemm_suite(void)
+{
+    const int shapes = (int)(sizeof sides / sizeof *sides);
+    Suite *suite = suite_create("gemm");
+    TCase *group = tcase_create("gemm");
+    tcase_add_checked_fixture(group, NULL, tear_down);
+    tcase_set_timeout(group, 120);
+    tcase_add_loop_test(group, products_of_all_layouts_agree_with_wider_sums, 0, shapes);
+    tcase_add_loop_test(group, large_products_agree_with_wider_sums, 0, 8);
+    tcase_add_test(group, empty_sums_are_zero_and_empty_results_are_left_alone);
+    tcase_add_loop_test(group, small_products_add_in_order_with_every_instruction_set, 0, shapes);
+    tcase_add_loop_test(group, long_products_of_two_numbers_each_are_in_order_too, 0, 4);
+    tcase_add_loop_test(group, bits_do_not_depend_on_the_number_of_threads, 0, 8);
+    suite_add_tcase(suite, group);
+    return suite;
+}
