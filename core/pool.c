@@ -116,6 +116,7 @@ static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
 
 gr_storage *gr_storage_grow(gr_thread *t, int size_class)
 {
+    if (!t->scope) return NULL;
     gr_storage *s = common_take(size_class);
     if (s) return s;
     const size_t bytes = gr_class_bytes(size_class);
@@ -169,8 +170,9 @@ _Static_assert(sizeof(gr_tensor) <= HEADER_BYTES, "four cache lines");
 
 bool gr_headers_room(gr_thread *t, uint32_t count)
 {
+    if (!t->scope) return false;
     if (t->headers + count > t->ready_capacity) {
-        const uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 2048;
+        const uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 4096;
         gr_tensor **ready = gr_allocate(capacity * sizeof *ready);
         if (!ready) return false;
         if (t->ready_count) memcpy(ready, t->ready, t->ready_count * sizeof *ready);
@@ -182,34 +184,58 @@ bool gr_headers_room(gr_thread *t, uint32_t count)
     return true;
 }
 
-static uint32_t take_spare(gr_thread *t)
+/* Up to count headers that others left, chained through `base`. */
+static gr_tensor *take_spare(uint32_t count)
 {
-    uint32_t count = 0;
     pthread_mutex_lock(&common_lock);
-    for (; spare_headers && count < HEADERS; count++) {
-        t->ready[t->ready_count++] = spare_headers;
-        spare_headers = spare_headers->base;
+    gr_tensor *first = spare_headers, *last = first;
+    for (uint32_t i = 1; last && last->base && i < count; i++) last = last->base;
+    if (last) {
+        spare_headers = last->base;
+        last->base = NULL;
     }
     pthread_mutex_unlock(&common_lock);
-    return count;
+    return first;
 }
 
-bool gr_headers_grow(gr_thread *t)
+static gr_tensor *cut_headers(uint32_t count)
 {
-    if (!gr_headers_room(t, HEADERS)) return false;
-    if (take_spare(t)) return true;
-    char *slab = gr_allocate(64 + HEADERS * HEADER_BYTES);
-    if (!slab) {
-        t->headers -= HEADERS;
-        return false;
-    }
-    memset(slab, 0, 64 + HEADERS * HEADER_BYTES);
+    char *slab = gr_allocate(64 + count * HEADER_BYTES);
+    if (!slab) return NULL;
+    memset(slab, 0, 64 + count * HEADER_BYTES);
     pthread_mutex_lock(&common_lock);
     memcpy(slab, &header_slabs, sizeof header_slabs);
     header_slabs = slab;
     pthread_mutex_unlock(&common_lock);
-    for (int i = HEADERS; i-- > 0;) t->ready[t->ready_count++] = (gr_tensor *)(void *)(slab + 64 + i * HEADER_BYTES);
-    return true;
+    gr_tensor *chain = NULL;
+    for (uint32_t i = count; i-- > 0;) {
+        gr_tensor *header = (gr_tensor *)(void *)(slab + 64 + i * HEADER_BYTES);
+        header->base = chain;
+        chain = header;
+    }
+    return chain;
+}
+
+/* The first headers fill the ring, so that from then on each that dies frees another: a loop needs as many as live at
+ * once, from its second round on none that is new. */
+bool gr_headers_grow(gr_thread *t)
+{
+    const uint32_t ring = t->headers ? 0 : GR_RING;
+    uint32_t wanted = ring + HEADERS, taken = 0;
+    if (!gr_headers_room(t, wanted)) return false;
+    while (taken < wanted) {
+        gr_tensor *chain = take_spare(wanted - taken);
+        if (!chain) chain = cut_headers(wanted - taken);
+        if (!chain) break;
+        for (; chain; taken++) {
+            gr_tensor *next = chain->base;
+            if (taken < ring) t->dead[taken] = chain;
+            else t->ready[t->ready_count++] = chain;
+            chain = next;
+        }
+    }
+    if (taken < wanted) t->headers -= wanted - taken;
+    return t->ready_count > 0;
 }
 
 static void spare(gr_tensor *header)
@@ -232,7 +258,7 @@ static void headers_end(gr_thread *t)
 
 bool gr_owned_grow(gr_thread *t)
 {
-    return gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned);
+    return t->scope && gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned);
 }
 
 bool gr_own_object(gr_thread *t, gr_object *object)
@@ -283,9 +309,23 @@ static void thread_key_make(void)
     pthread_key_create(&thread_key, thread_end);
 }
 
+/* Stands in for a thread's state that there is no memory for: nothing can be made with it, errors are kept. */
+static gr_thread without_memory = {.id = UINT16_MAX};
+
+static void take_over_error(gr_thread *t)
+{
+    pthread_mutex_lock(&common_lock);
+    if (without_memory.failed) {
+        memcpy(t->error_text, without_memory.error_text, sizeof t->error_text);
+        t->error_kind = without_memory.error_kind;
+        t->failed = true;
+        without_memory.failed = false;
+    }
+    pthread_mutex_unlock(&common_lock);
+}
+
 gr_thread *gr_thread_start(void)
 {
-    static gr_thread without_memory = {.id = UINT16_MAX};
     pthread_once(&thread_once, thread_key_make);
     gr_thread *t = gr_allocate(sizeof *t);
     if (!t) return &without_memory;
@@ -299,6 +339,7 @@ gr_thread *gr_thread_start(void)
     memset(t->scope, 0, sizeof *t->scope);
     pthread_setspecific(thread_key, t);
     gr_self_pointer = t;
+    take_over_error(t);
     return t;
 }
 

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# One row in core/elementwise.def is an op: in a copy of the tree a row is added and nothing else; then its gradients are
+# tested with all others, and a program calls it.  Usage: [B=build] tests/one_row.sh
+set -eu
+cd "$(dirname "$0")/.."
+build=${B:-build}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+
+fail() {
+    echo "tests/one_row.sh: $1" >&2
+    exit 1
+}
+
+for entry in Makefile gradus.h core autograd nn optim tests; do cp -a "$entry" "$copy/"; done
+mkdir "$copy/build"
+for entry in core autograd nn optim tests; do
+    if [ -d "$build/$entry" ]; then cp -a "$build/$entry" "$copy/build/"; fi
+done
+cd "$copy"
+echo 'UNARY(cube, NONE, SAME, x * x * x, mul(dy, mul(C(3), square(x))), -2, 2, NO_EDGE)' >>core/elementwise.def
+
+cat >cube.c <<'END'
+#include <gradus.h>
+#include <string.h>
+
+static const char *heard = "";
+static void hear(const char *text, void *data)
+{
+    (void)data;
+    heard = text;
+}
+
+int main(void)
+{
+    gr_tensor *x = gr_requires_grad_(gr_arange(-1.0, 3.0, 1.0), true); /* -1 0 1 2 */
+    gr_tensor *y = gr_cube(x);
+    gr_backward(gr_sum(y));
+    if (gr_at(y, 3) != 8 || gr_at(y, 0) != -1 || gr_at(gr_grad(x), 3) != 12) return 1;
+    gr_tensor *z = gr_arange(0, 4, 1); /* int64 stays int64 */
+    if (gr_cube_(z) != z || gr_at(z, 3) != 27 || gr_dtype_of(z) != GR_INT64) return 2;
+    if (gr_error()) return 3;
+    gr_set_error_handler(hear, NULL);
+    gr_tensor *none = NULL;
+#line 77
+    if (gr_cube(none) || strncmp(heard, "cube.c:77: cube: ", 17) != 0) return 4;
+    return 0;
+}
+END
+
+# Variables of the make that runs this script are taken on, its -j and B are not.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+settings=(B=build)
+for name in CC BLAS OPT WERROR; do
+    if [ -n "${!name:-}" ]; then settings+=("$name=${!name}"); fi
+done
+make -s -j"$(nproc)" "${settings[@]}" build/libgradus.a build/gradus.pc build/tests/run >make.log 2>&1 || fail "it does not build: $(tail -20 make.log)"
+CK_RUN_SUITE=gradients build/tests/run || fail "the gradients suite fails with the new row"
+# shellcheck disable=SC2046 # several words on purpose
+"${CC:-cc}" -std=c11 -Wall -Wextra -Werror -I. -Ibuild cube.c build/libgradus.a $(sed -n 's/^Libs.private: //p' build/gradus.pc) -o cube
+./cube || fail "gr_cube: check $? failed"
+echo "one row is an op: gr_cube, gr_cube_, their gradients and their errors"
