@@ -62,9 +62,34 @@ static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
     return gr_call_fail(c, "the broadcast result is too large; must have fewer than 2^63 bytes");
 }
 
+/* Operands of one float dtype and one shape, row-major, or numbers: most calls. Describes y, or leaves it to others. */
+static inline bool flat_shape(gr_call *c, gr_tensor *y)
+{
+    const unsigned all = (1u << c->inputs) - 1, steps = all & ~(unsigned)c->numbers;
+    if (gr_unlikely(!steps)) return false;
+    const gr_tensor *x = c->slot[__builtin_ctz(steps)].tensor;
+    if (gr_unlikely(!x->contiguous || !gr_is_float(x->dtype))) return false;
+    for (int i = 1; i < c->inputs; i++) {
+        if (!(steps >> i & 1)) continue;
+        const gr_tensor *other = c->slot[i].tensor;
+        if (other->key != x->key || !other->contiguous || other->dim != x->dim) return false;
+        for (int d = 0; d < x->dim; d++)
+            if (other->axis[d].size != x->axis[d].size) return false;
+    }
+    c->dtype = x->dtype;
+    c->flat = (uint8_t)steps;
+    y->dtype = gr_rows[c->op->code].gives_bool ? GR_BOOL : x->dtype;
+    y->dim = x->dim;
+    y->numel = x->numel;
+    gr_copy_axes(y, x);
+    return true;
+}
+
 GR_HOT bool gr_row_shape(gr_call *c)
 {
     gr_tensor *y = gr_out(c, 0)->tensor;
+    c->flat = 0;
+    if (gr_likely(flat_shape(c, y))) return true;
     int first = 0;
     while (first < c->inputs && gr_is_number(c, first)) first++;
     if (gr_unlikely(first == c->inputs)) return gr_call_fail(c, "all operands are numbers; one must be a tensor");
@@ -91,12 +116,44 @@ static inline void operands_of(gr_call *c, gr_operands *o)
     o->dtype = (gr_dtype)c->dtype;
 }
 
+enum { SMALL = 16384 }; /* elements that one thread computes without being asked to share */
+
+/* The operands' addresses; a number stands in `number`, converted. */
+static inline void flat_operands(const gr_call *c, const void **in, double *number)
+{
+    for (int i = 0; i < c->inputs; i++) {
+        if (gr_likely(c->flat >> i & 1)) {
+            in[i] = c->slot[i].tensor->data;
+            continue;
+        }
+        const double v = c->slot[i].version == GR_VALUE_REAL ? c->slot[i].real : (double)c->slot[i].integer;
+        const float narrow = (float)v;
+        if (c->dtype == GR_FLOAT32) memcpy(&number[i], &narrow, sizeof narrow);
+        else number[i] = v;
+        in[i] = &number[i];
+    }
+}
+
+/* Whether the shortest way is open. Three operands of which one is a number take the general one. */
+static inline bool is_flat(const gr_call *c, const gr_tensor *y, const void *loops)
+{
+    return c->flat && y->numel <= SMALL && y->numel > 0 && loops && (c->inputs < 3 || c->flat == 7);
+}
+
 GR_HOT bool gr_row_forward(gr_call *c)
 {
     gr_tensor *y = gr_out(c, 0)->tensor;
+    const gr_kernels *k = gr_devices[y->device]->kernels[c->dtype];
+    if (gr_likely(is_flat(c, y, k->flat_forward)) && gr_likely(y->contiguous)) {
+        const void *in[3];
+        double number[3];
+        flat_operands(c, in, number);
+        k->flat_forward[c->op->code](y->data, in, c->flat, y->numel, gr_attributes(c));
+        return true;
+    }
     gr_operands o;
     operands_of(c, &o);
-    gr_devices[y->device]->kernels[c->dtype]->elementwise(c->op->code, y, &o);
+    k->elementwise(c->op->code, y, &o);
     return true;
 }
 
@@ -114,10 +171,32 @@ static bool backward_broadcast(gr_call *c, int i, const gr_tensor *dy, const gr_
     return gr_grad_add(c, i, whole);
 }
 
+/* All lies flat: the loops run straight into the gradients' places. */
+static inline bool backward_flat(gr_call *c, const gr_kernels *k, const gr_tensor *dy)
+{
+    const void *in[3];
+    double number[3];
+    flat_operands(c, in, number);
+    for (int i = 0; i < c->inputs; i++) {
+        if (!c->slot[i].value) continue;
+        bool add;
+        gr_tensor *dx = gr_grad_into(c, i, &add);
+        if (gr_unlikely(!dx)) {
+            if (gr_self()->failed) return false;
+            continue;
+        }
+        k->flat_back[c->op->code][i](dx->data, add, dy->data, in, c->flat, gr_out(c, 0)->tensor->data, dy->numel,
+                                     gr_attributes(c));
+    }
+    return true;
+}
+
 GR_HOT bool gr_row_backward(gr_call *c)
 {
     const gr_row *row = &gr_rows[c->op->code];
     gr_tensor *dy = gr_call_gradient(c, 0);
+    const gr_kernels *k = gr_kernels_of(dy);
+    if (gr_likely(is_flat(c, dy, k->flat_back)) && gr_likely(!gr_is_recording_backward())) return backward_flat(c, k, dy);
     const gr_tensor *y = c->reads_outputs ? gr_out(c, 0)->tensor : NULL;
     gr_operands o;
     operands_of(c, &o);

@@ -88,24 +88,24 @@ typedef struct {
 /* Inputs: alive, of this thread; what they bring along. */
 static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
 {
-    h->needs = h->stale = false;
-    h->oldest = UINT32_MAX;
-    for (int i = 0; i < c->inputs; i++) {
-        gr_slot *slot = &c->slot[i];
+    unsigned numbers = c->numbers;
+    *h = (histories){false, false, UINT32_MAX};
+    for (gr_slot *slot = c->slot, *end = slot + c->inputs; slot < end; slot++, numbers >>= 1) {
         slot->value = 0;
-        if (gr_is_number(c, i)) continue;
+        if (numbers & 1) continue;
         const gr_tensor *x = slot->tensor;
-        if (x == gr_absent && c->op->optional_inputs >> i & 1) {
+        if (gr_unlikely(!x || x->state != GR_LIVE)) {
+            if (x != gr_absent || !(c->op->optional_inputs >> (slot - c->slot) & 1))
+                return refuse_input(c, (int)(slot - c->slot));
             slot->tensor = NULL;
             continue;
         }
-        if (gr_unlikely(!x || x->state != GR_LIVE)) return refuse_input(c, i);
         if (gr_unlikely(x->base != NULL)) h->stale |= x->base->value != x->base_value;
         if (!x->requires_grad) continue;
         h->needs = true;
         slot->value = GR_LEAF;
         if (!x->value) continue;
-        if (gr_unlikely(x->thread != t->id)) return refuse_input(c, i);
+        if (gr_unlikely(x->thread != t->id)) return refuse_input(c, (int)(slot - c->slot));
         slot->value = x->value;
         if (x->oldest < h->oldest) h->oldest = x->oldest;
     }
@@ -130,28 +130,37 @@ static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
     return NULL;
 }
 
+static GR_COLD bool no_header(gr_thread *t, gr_call *c, int outputs)
+{
+    gr_fail_memory(gr_site_of(c), c->op->name, "the header of the result", sizeof(gr_tensor));
+    return abandon(t, c, outputs);
+}
+
+/* The device of the first input that is a tensor. */
+static inline uint8_t device_of(const gr_call *c)
+{
+    for (int i = 0; i < c->inputs; i++)
+        if (!gr_is_number(c, i) && c->slot[i].tensor) return c->slot[i].tensor->device;
+    return 0;
+}
+
 static inline bool make_outputs(gr_call *c, gr_thread *t)
 {
-    const uint8_t device = gr_likely(c->inputs && !gr_is_number(c, 0) && c->slot[0].tensor) ? c->slot[0].tensor->device
-                           : c->inputs > 1 && !gr_is_number(c, 1) ? c->slot[1].tensor->device
-                                                                  : 0;
-    for (int k = 0; k < c->outputs; k++) {
+    const uint8_t device = device_of(c);
+    const int outputs = c->outputs;
+    gr_slot *out = gr_out(c, 0);
+    for (int k = 0; k < outputs; k++) {
         gr_tensor *y = gr_header_take(t);
-        if (gr_unlikely(!y)) {
-            gr_fail_memory(gr_site_of(c), c->op->name, "the header of the result", sizeof *y);
-            return abandon(t, c, k);
-        }
-        y->device = device;
-        gr_header_init(y);
-        gr_out(c, k)->tensor = y;
+        if (gr_unlikely(!y)) return no_header(t, c, k);
+        gr_header_init(y, device);
+        out[k].tensor = y;
     }
-    if (gr_unlikely(!c->op->shape(c))) return abandon(t, c, c->outputs);
-    for (int k = 0; k < c->outputs; k++) {
-        gr_tensor *y = gr_out(c, k)->tensor;
-        if (gr_unlikely(!gr_can_own(t)) ||
-            (gr_likely(!y->storage) && gr_unlikely(!gr_attach_memory(t, y)))) {
+    if (gr_unlikely(!c->op->shape(c))) return abandon(t, c, outputs);
+    for (int k = 0; k < outputs; k++) {
+        gr_tensor *y = out[k].tensor;
+        if (gr_unlikely(!gr_can_own(t)) || (gr_likely(!y->storage) && gr_unlikely(!gr_attach_memory(t, y)))) {
             no_memory(c, y);
-            return abandon(t, c, c->outputs);
+            return abandon(t, c, outputs);
         }
     }
     return true;
@@ -161,34 +170,45 @@ static inline bool make_outputs(gr_call *c, gr_thread *t)
 static inline void what_is_read(gr_call *c)
 {
     const gr_op *op = c->op;
-    c->reads = op->reads_inputs;
+    uint32_t reads = op->reads_inputs;
     c->reads_outputs = op->reads_outputs;
-    if (!op->reads_each) return;
-    c->reads = 0;
-    for (int i = 0; i < c->inputs; i++)
-        if (c->slot[i].value) c->reads |= op->reads_each[i];
-    c->reads_outputs = (uint8_t)(c->reads >> 31);
-    c->reads &= INT32_MAX;
+    if (op->reads_each) {
+        for (int i = 0; i < c->inputs; i++)
+            if (c->slot[i].value) reads |= op->reads_each[i];
+        c->reads_outputs = (uint8_t)(reads >> 31);
+        reads &= INT32_MAX;
+    }
+    c->reads = reads;
+}
+
+static inline void note_versions(gr_call *c)
+{
+    uint32_t reads = c->reads;
+    for (int i = 0; reads && i < c->inputs; i++) { /* bit 31 stands for all inputs from there on */
+        if (reads & 1 && !gr_is_number(c, i) && c->slot[i].tensor)
+            c->slot[i].version = c->slot[i].tensor->storage->version;
+        reads = i < 30 ? reads >> 1 : c->reads >> 31;
+    }
 }
 
 /* Keeps the call: the outputs' headers get their values, what backward reads gets its version. */
 GR_HOT void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
 {
     const gr_op *op = c->op;
-    c->first_value = t->tape.values + 1;
-    t->tape.values += c->outputs;
+    const uint32_t first = t->tape.values + 1;
+    const int outputs = c->outputs;
+    gr_slot *out = gr_out(c, 0);
+    c->first_value = first;
+    t->tape.values += (uint32_t)outputs;
     what_is_read(c);
-    for (int i = 0; i < c->inputs; i++)
-        if (c->reads >> (i < 31 ? i : 31) & 1 && !gr_is_number(c, i) && c->slot[i].tensor)
-            c->slot[i].version = c->slot[i].tensor->storage->version;
-    for (int k = 0; k < c->outputs; k++) {
-        gr_slot *out = gr_out(c, k);
-        gr_tensor *y = out->tensor;
-        out->version = y->storage->version;
-        if (op->no_gradient >> k & 1 || !gr_is_float(y->dtype)) continue;
+    note_versions(c);
+    for (int k = 0; k < outputs; k++) {
+        gr_tensor *y = out[k].tensor;
+        out[k].version = y->storage->version;
+        if (gr_unlikely(op->no_gradient >> k & 1 || !gr_is_float(y->dtype))) continue;
         if (gr_unlikely(op->in_place) && !y->value && y->grad) gr_tensor_kill_gradient(t, y);
-        y->value = c->first_value + (uint32_t)k;
-        y->oldest = oldest < c->first_value ? oldest : c->first_value;
+        y->value = first + (uint32_t)k;
+        y->oldest = oldest < first ? oldest : first;
         y->thread = t->id;
         y->requires_grad = true;
         y->call = c;
@@ -197,7 +217,7 @@ GR_HOT void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
     c->used_file = NULL;
     c->used_by = 0;
     t->tape.last = c;
-    t->tape.next = (char *)gr_attributes(c) + ((op->attribute_bytes + 7) & ~(size_t)7);
+    t->tape.next = (char *)(out + outputs) + ((op->attribute_bytes + 7) & ~(size_t)7);
 }
 
 /* A forward that calls gr_ functions finds the tape's end behind its own call, and nothing recorded. */

@@ -33,6 +33,7 @@ struct gr_call {
     uint8_t numbers;    /* bit i: input i is a number */
     bool reserve;       /* forward may call gr_ functions */
     uint8_t dtype;      /* elementwise: that it computes in */
+    uint8_t flat;       /* elementwise: all operands lie as the result does; bit i: operand i is no number. 0: not so */
     uint8_t reads_outputs;
     uint32_t reads;     /* inputs whose elements backward reads; bit 31: and those after the 31st */
     gr_slot slot[];
@@ -79,7 +80,7 @@ typedef struct gr_task {
     gr_pending *pending;   /* open addressing; capacity a power of two */
     uint32_t pending_count, pending_capacity;
     gr_storage *pending_block, *gradient_block;
-    gr_pending first[16];
+    gr_pending first[8];
 } gr_task;
 
 /* ---- the door (tape.c) ---- */

@@ -2,6 +2,7 @@
 #ifndef GR_INTERNAL_H
 #define GR_INTERNAL_H
 #include <stdatomic.h>
+#include <string.h>
 
 #include "core/base.h"
 #include "core/kernels.h"
@@ -51,12 +52,22 @@ struct gr_tensor {
         };
         uint32_t key; /* state, dtype and device at once: one compare per operand */
     };
-    uint8_t dim;
-    bool requires_grad;
-    bool contiguous; /* row-major without gaps */
-    bool has_grad;   /* leaf: .grad is present (it may wait here, marked absent) */
-    uint32_t value;  /* its value's number on the tape of `thread`; 0: a leaf */
-    uint32_t oldest; /* the number of the first value of the oldest call that its history reaches */
+    union {
+        struct {
+            uint8_t dim;
+            bool requires_grad;
+            bool contiguous; /* row-major without gaps */
+            bool has_grad;   /* leaf: .grad is present (it may wait here, marked absent) */
+        };
+        uint32_t looks;
+    };
+    union {
+        struct {
+            uint32_t value;  /* its value's number on the tape of `thread`; 0: a leaf */
+            uint32_t oldest; /* the number of the first value of the oldest call that its history reaches */
+        };
+        uint64_t history;
+    };
     union {
         uint32_t owned_at; /* its place among its thread's owned objects */
         int32_t died_line;
@@ -263,7 +274,7 @@ static inline void gr_disown(gr_thread *t, gr_tensor *x)
 }
 
 /* ---- tensors (tensor.c) ---- */
-extern const uint8_t gr_dtype_size[GR_DTYPES];
+extern const uint8_t gr_dtype_size[GR_DTYPES], gr_dtype_shift[GR_DTYPES]; /* bytes, and their logarithm */
 static inline bool gr_is_float(int dtype)
 {
     return dtype <= GR_BFLOAT16;
@@ -275,8 +286,22 @@ static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
 }
 /* Sizes, row-major strides and numel of x; false when there are too many elements. Its dtype is set. */
 bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size);
+/* Whole lines are copied: a loop of unknown length becomes a call. */
+static inline void gr_copy_axes(gr_tensor *to, const gr_tensor *from)
+{
+    if (gr_likely(from->dim <= 2))
+        memcpy(to->axis, from->axis, 2 * sizeof(gr_axis));
+    else
+        memcpy(to->axis, from->axis, sizeof to->axis);
+}
 static inline void gr_copy_sizes(gr_tensor *to, const gr_tensor *from)
 {
+    if (gr_likely(from->contiguous)) {
+        to->dim = from->dim;
+        to->numel = from->numel;
+        gr_copy_axes(to, from);
+        return;
+    }
     to->dim = from->dim;
     to->numel = from->numel;
     int64_t stride = 1;
@@ -301,23 +326,23 @@ static inline gr_shape gr_sizes_of(const gr_tensor *t)
     for (int d = 0; d < t->dim; d++) s.size[d] = t->axis[d].size;
     return s;
 }
-/* The rest of a header whose dtype, device and sizes are set, as a leaf without data. */
-static inline void gr_header_init(gr_tensor *x)
+/* A header as a 0-d leaf of float32 on a device, without data: a few stores of whole words. */
+static inline void gr_header_init(gr_tensor *x, uint8_t device)
 {
+    static const gr_tensor leaf = {.state = GR_LIVE, .contiguous = true};
     x->storage = NULL;
-    x->requires_grad = x->has_grad = false;
-    x->contiguous = true;
-    x->value = 0;
+    x->key = leaf.key | (uint32_t)device << 16;
+    x->looks = leaf.looks;
+    x->history = 0;
+    x->owned_at = GR_NOT_OWNED;
     x->flags = 0;
     x->grad = NULL;
     x->base = NULL;
-    x->owned_at = GR_NOT_OWNED;
-    x->state = GR_LIVE;
-    x->unused = 0;
 }
+_Static_assert(offsetof(gr_tensor, device) == offsetof(gr_tensor, state) + 2, "gr_header_init shifts it there");
 static inline bool gr_attach_memory(gr_thread *t, gr_tensor *x)
 {
-    gr_storage *s = gr_storage_take(t, (size_t)x->numel * gr_dtype_size[x->dtype]);
+    gr_storage *s = gr_storage_take(t, (size_t)x->numel << gr_dtype_shift[x->dtype]);
     if (gr_unlikely(!s)) return false;
     x->storage = s;
     x->data = s->data;

@@ -42,7 +42,16 @@ typedef struct {
     gr_dtype dtype; /* that is computed in; operands of another dtype are converted */
 } gr_operands;
 
+/* A row on n elements that lie side by side. Bit i of steps: operand i advances, else it is one value. */
+typedef void gr_flat_forward(void *y, const void *const *in, unsigned steps, int64_t n, const double *param);
+typedef void gr_flat_back(void *dx, bool add, const void *dy, const void *const *in, unsigned steps, const void *y, int64_t n,
+                          const double *param);
+
 typedef struct gr_kernels {
+    /* The shortest way for small calls, by row, and by row and operand; NULL where the device has none. */
+    gr_flat_forward *const *flat_forward;
+    gr_flat_back *const (*flat_back)[3];
+
     /* y = value everywhere */
     void (*fill)(gr_tensor *y, gr_value value);
     /* y = x, broadcast to y's shape and converted to y's dtype; either may have any strides */

@@ -1,8 +1,10 @@
-/* parallel.c - the thread pool: each thread has a share of the loop's pieces and helps the others after its own.
+/* parallel.c - the thread pool: each thread has a share of the loop's pieces and helps the others
+ * after its own.
  *
- * A share is a counter of pieces left. Taking a piece is one atomic decrement; who gets a positive number owns a piece of
- * the loop that runs now, because no loop ends before all its pieces are reported done. So a worker that wakes up late
- * finds either a piece of the next loop or nothing, and nobody waits for sleepers. */
+ * A share is a counter of pieces left. Taking a piece is one atomic decrement; who gets a positive
+ * number owns a piece of the loop that runs now, because no loop ends before all its pieces are
+ * reported done. So a worker that wakes up late finds either a piece of the next loop or nothing,
+ * and nobody waits for sleepers. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -20,7 +22,7 @@
 enum {
     SPIN_NS = 60000,   /* an idle worker spins so long, */
     SPINS = 32,        /* and reads the clock after so many turns */
-    WAIT_TURNS = 10000 /* a caller that waits for the others spins so many turns, then lets other programs run */
+    WAIT_TURNS = 10000 /* a caller that waits spins so often, then lets other programs run */
 };
 
 /* Thread 0 is the caller. A share has cache lines of its own. */
@@ -37,7 +39,7 @@ typedef struct {
 static share shares[GR_PARALLEL_MAX];
 
 static struct {
-    atomic_bool busy;   /* whoever sets it owns the rest of this */
+    atomic_bool busy; /* whoever sets it owns the rest of this */
     bool fork_handled;
     atomic_bool crowded; /* more threads than CPUs: who spins keeps another from running */
     int threads;         /* shares in use: the caller's and one per worker; 0: no pool */
@@ -110,10 +112,12 @@ static void await_work(share *s)
             if (has_work(s)) return;
             pause_briefly();
         }
-    while (!atomic_load_explicit(&pool.crowded, memory_order_relaxed) && now_ns() - start < SPIN_NS);
+    while (!atomic_load_explicit(&pool.crowded, memory_order_relaxed) &&
+           now_ns() - start < SPIN_NS);
 
     pthread_mutex_lock(&s->lock);
-    atomic_store(&s->asleep, true); /* before has_work is asked: wake() stores `left` first, then reads `asleep` */
+    /* First `asleep`, then has_work; wake()'s caller stores `left` first, then reads `asleep`. */
+    atomic_store(&s->asleep, true);
     while (!has_work(s)) pthread_cond_wait(&s->wake, &s->lock);
     atomic_store(&s->asleep, false);
     pthread_mutex_unlock(&s->lock);

@@ -5,7 +5,7 @@
 #include "core/internal.h"
 #include "core/tensor.h"
 
-const uint8_t gr_dtype_size[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
+const uint8_t gr_dtype_size[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1}, gr_dtype_shift[GR_DTYPES] = {2, 3, 1, 3, 2, 0, 0};
 /* The sentinel of absent optional arguments: a dead header, so using it as a tensor is caught like any dead one. */
 static gr_tensor absent;
 gr_tensor *const gr_absent = &absent;
@@ -23,6 +23,7 @@ bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size)
     bool empty = false;
     for (int d = 0; d < dim; d++) empty |= size[d] == 0;
     x->dim = (uint8_t)dim;
+    x->contiguous = true;
     for (int d = dim; d-- > 0;) {
         x->axis[d].size = size[d];
         x->axis[d].stride = stride;
@@ -50,10 +51,9 @@ gr_tensor *gr_tensor_like(gr_thread *t, const gr_tensor *x, gr_dtype dtype)
 {
     gr_tensor *y = gr_header_take(t);
     if (!y) return NULL;
+    gr_header_init(y, x->device);
     y->dtype = (uint8_t)dtype;
-    y->device = x->device;
     gr_copy_sizes(y, x);
-    gr_header_init(y);
     if (gr_attach_memory(t, y)) return y;
     y->state = GR_DEAD;
     gr_header_drop(t, y);
@@ -229,10 +229,9 @@ bool gr_to_array_at(const gr_tensor *t, void *buffer, gr_dtype dtype, int64_t co
         return false;
     }
     gr_tensor array; /* the user's memory, seen as a tensor */
+    gr_header_init(&array, t->device);
     array.dtype = (uint8_t)dtype;
-    array.device = t->device;
     gr_copy_sizes(&array, t);
-    gr_header_init(&array);
     array.data = buffer;
     gr_devices[t->device]->kernels[dtype]->copy(&array, t);
     return true;

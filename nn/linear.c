@@ -9,17 +9,23 @@
 
 /* ---- the function ---- */
 
-/* x seen as [rows, in] */
-static gr_tensor rows_of(const gr_tensor *x)
+/* x seen as [rows, in]: itself, or described in `view` */
+static const gr_tensor *rows_of(const gr_tensor *x, gr_tensor *view)
 {
-    gr_tensor rows = gr_alias(x);
-    if (x->dim == 2) return rows;
-    rows.dim = 2;
-    rows.axis[1] = x->axis[x->dim - 1];
-    rows.axis[0].size = 1;
-    for (int d = 0; d < x->dim - 1; d++) rows.axis[0].size *= x->axis[d].size;
-    rows.axis[0].stride = x->dim == 1 ? x->axis[0].size : x->axis[x->dim - 2].stride;
-    return rows;
+    if (gr_likely(x->dim == 2)) return x;
+    *view = gr_alias(x);
+    view->dim = 2;
+    view->axis[1] = x->axis[x->dim - 1];
+    view->axis[0].size = 1;
+    for (int d = 0; d < x->dim - 1; d++) view->axis[0].size *= x->axis[d].size;
+    view->axis[0].stride = x->dim == 1 ? x->axis[0].size : x->axis[x->dim - 2].stride;
+    return view;
+}
+
+/* The same of a row-major result, which is written through it. */
+static gr_tensor *result_rows(gr_tensor *y, gr_tensor *view)
+{
+    return y->dim == 2 ? y : (rows_of(y, view), view);
 }
 
 static bool linear_shape(gr_call *c)
@@ -44,37 +50,39 @@ static bool linear_shape(gr_call *c)
 
 static bool linear_forward(gr_call *c)
 {
-    const gr_tensor x = rows_of(c->slot[0].tensor);
-    gr_tensor *y = gr_out(c, 0)->tensor, rows = rows_of(y);
-    return gr_kernels_of(y)->linear(&rows, &x, c->slot[1].tensor, c->slot[2].tensor);
+    gr_tensor x, rows, *y = gr_out(c, 0)->tensor;
+    return gr_kernels_of(y)->linear(result_rows(y, &rows), rows_of(c->slot[0].tensor, &x), c->slot[1].tensor,
+                                    c->slot[2].tensor);
 }
 
 /* dw = dy' x, written or added where it belongs */
 static bool weight_gradient(gr_call *c, const gr_tensor *dy, const gr_tensor *x)
 {
     bool add;
-    gr_tensor *dw = gr_grad_into(c, 1, &add), transposed = *dy;
+    gr_tensor *dw = gr_grad_into(c, 1, &add), transposed;
     if (!dw) return false;
+    transposed.dtype = dy->dtype; /* the product reads no more of it */
+    transposed.data = dy->data;
+    transposed.dim = 2;
     transposed.axis[0] = dy->axis[1];
     transposed.axis[1] = dy->axis[0];
-    transposed.contiguous = gr_is_row_major(&transposed);
     return gr_kernels_of(dw)->matmul(dw, &transposed, x, add);
 }
 
 static bool linear_direct(gr_call *c, const gr_tensor *gradient)
 {
-    const gr_tensor dy = rows_of(gradient), x = rows_of(c->slot[0].tensor);
+    gr_tensor dy_view, x_view, dx_view;
+    const gr_tensor *dy = rows_of(gradient, &dy_view), *x = rows_of(c->slot[0].tensor, &x_view);
     bool add;
     if (c->slot[0].value && gr_call_needs(c, 0)) {
         gr_tensor *dx = gr_grad_into(c, 0, &add);
         if (!dx) return false;
-        gr_tensor rows = rows_of(dx);
-        if (!gr_kernels_of(dx)->matmul(&rows, &dy, c->slot[1].tensor, add)) return false;
+        if (!gr_kernels_of(dx)->matmul(result_rows(dx, &dx_view), dy, c->slot[1].tensor, add)) return false;
     }
-    if (c->slot[1].value && gr_call_needs(c, 1) && !weight_gradient(c, &dy, &x)) return false;
+    if (c->slot[1].value && gr_call_needs(c, 1) && !weight_gradient(c, dy, x)) return false;
     if (c->slot[2].value && gr_call_needs(c, 2)) {
         gr_tensor *db = gr_grad_into(c, 2, &add);
-        if (!db || !gr_kernels_of(db)->reduce(GR_REDUCE_SUM, db, &dy, 1, add)) return false;
+        if (!db || !gr_kernels_of(db)->reduce(GR_REDUCE_SUM, db, dy, 1, add)) return false;
     }
     return true;
 }

@@ -15,6 +15,7 @@ typedef struct {
     parameter *item;
     uint32_t count, capacity;
     double number[GR_NUMBERS];
+    int states; /* that the rule keeps for these numbers */
 } group;
 struct gr_optim {
     gr_object object;
@@ -123,6 +124,7 @@ static bool add_group(gr_optim *o, gr_tensors params, const double *number, gr_s
     group *g = &o->group[o->groups++];
     *g = (group){.item = item, .count = (uint32_t)params.count, .capacity = (uint32_t)params.count};
     memcpy(g->number, number, (size_t)o->rule->numbers * sizeof *number);
+    g->states = o->rule->states(number);
     return true;
 }
 
@@ -181,7 +183,10 @@ bool gr_optim_set_at(gr_optim *o, int g, gr_option option, double value, gr_site
     if (!place || gr_self()->failed) return false;
     const double before = *place;
     *place = value;
-    if (numbers_fit(o->rule, o->group[g].number, site, "optim_set")) return true;
+    if (numbers_fit(o->rule, o->group[g].number, site, "optim_set")) {
+        o->group[g].states = o->rule->states(o->group[g].number);
+        return true;
+    }
     *place = before;
     return false;
 }
@@ -213,7 +218,7 @@ static bool state_ready(gr_thread *t, gr_tensor **state, const gr_tensor *x)
 static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
 {
     for (uint32_t g = 0; g < o->groups; g++) {
-        const int states = o->rule->states(o->group[g].number);
+        const int states = o->group[g].states;
         for (uint32_t i = 0; i < o->group[g].count; i++) {
             parameter *p = &o->group[g].item[i];
             const gr_tensor *x = p->tensor;
@@ -239,7 +244,7 @@ static inline void update(const gr_optim *o, const group *g, parameter *p, doubl
     if (o->rule->first >= 0) number[o->rule->first] = !p->started;
     k->update(o->rule->code, at->data, x->grad->data, state, x->numel, number);
     if (gr_unlikely(at != x)) k->copy(x, at);
-    p->started = o->rule->states(g->number) > 0;
+    p->started = g->states > 0;
     x->storage->version++;
     x->storage->changed_by = "step";
 }

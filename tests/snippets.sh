@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles every ```c block of README.md and docs/*.md; runs those with a main.
-# A block whose first line begins with #include, static or typedef stands at file scope; any other is the inside of a
-# function that has the variables below.  Usage: tests/snippets.sh BUILD CC CPPFLAGS LDLIBS
+# Compiles every ```c block of README.md and docs/*.md. One with a main is a program: it runs, and prints what a ```text
+# block right after it says. One whose first line begins with #include, static or typedef stands at file scope and only
+# compiles. Any other runs as the inside of a function that has the variables below.  Usage: tests/snippets.sh BUILD CC CPPFLAGS LDLIBS
 set -eu
 cd "$(dirname "$0")/.."
 build=$1 cc=$2 cppflags=$3 ldlibs=$4
@@ -36,20 +36,20 @@ for body in "$work"/*.body; do
     elif head -n 1 "$body" | grep -qE '^(#include|static|typedef)'; then
         { echo "$head$line"; cat "$body"; } >"$source"
     else
-        { echo "${head}void snippet(void);
-void snippet(void)
+        { echo "${head}int main(void)
 {
 $variables
 {
 $line"; cat "$body"; echo '}
+return gr_error() ? 1 : 0;
 }'; } >"$source"
     fi
     # shellcheck disable=SC2086 # several words on purpose
-    if grep -q 'int main' "$body"; then
-        $cc $cppflags -std=c11 -Wall -Wextra -Werror "$source" "$build/libgradus.a" $ldlibs -o "$program"
+    if grep -q 'int main' "$source"; then
+        $cc $cppflags -std=c11 -Wall -Wextra -Werror -Wno-unused "$source" "$build/libgradus.a" $ldlibs -o "$program"
         "$program" >"$program.out" || { echo "$from: the program fails" >&2; exit 1; }
-        expected="$(awk -v n="${from#*:}" 'NR > n && /^```/ {fence++; if (fence == 2 && $0 == "```text") on = 1; next}
-            fence > 2 {exit} on {print}' "${from%:*}")"
+        expected=$(awk -v n="${from#*:}" 'NR <= n {next} on && /^```/ {exit} on {print; next} closed && /^```text$/ {on = 1; next}
+            closed && NF {exit} /^```/ {closed = 1}' "${from%:*}")
         if [ -n "$expected" ] && [ "$expected" != "$(cat "$program.out")" ]; then
             echo "$from: the program prints something else than the text below it:" >&2
             cat "$program.out" >&2

@@ -13,7 +13,8 @@
 
 Suite *gemm_suite(void);
 
-/* How a matrix lies in memory. SPREAD leaves gaps both ways, BACKWARD has negative strides, REPEATED shows one row. */
+/* How a matrix lies in memory. SPREAD leaves gaps both ways, BACKWARD has negative strides,
+ * REPEATED shows one row. */
 enum { ROWS, COLUMNS, PADDED_ROWS, PADDED_COLUMNS, SPREAD, BACKWARD, REPEATED, LAYOUTS };
 
 enum { GUARD = 7 }; /* elements beyond each row of c that must stay */
@@ -68,10 +69,12 @@ static int64_t offset_and_strides(operand *x, int64_t rows, int64_t columns, int
 static operand make_operand(int64_t rows, int64_t columns, int layout, bool single)
 {
     operand x = {0};
-    const int64_t count = 3 * (rows + 6) * (columns + 6), first = offset_and_strides(&x, rows, columns, layout);
+    const int64_t count = 3 * (rows + 6) * (columns + 6),
+                  first = offset_and_strides(&x, rows, columns, layout);
     const size_t size = single ? sizeof(float) : sizeof(double);
     x.memory = malloc((size_t)count * size);
-    for (int64_t i = 0; i < count; i++) set_element(x.memory, i, (double)NAN, single); /* poison between the elements */
+    for (int64_t i = 0; i < count; i++)
+        set_element(x.memory, i, (double)NAN, single); /* poison between the elements */
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
             set_element(x.memory, first + i * x.row + j * x.column, random_number(), single);
@@ -85,12 +88,14 @@ static bool multiply(const product_case *p, gr_matrix a, gr_matrix b, void *c)
     return p->single ? gr_multiply_f32(&x) : gr_multiply_f64(&x);
 }
 
-static void check_element(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j, double before, double got)
+static void check_element(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j,
+                          double before, double got)
 {
     long double sum = 0, magnitude = 0;
     for (int64_t t = 0; t < p->k; t++) {
         const long double x = (long double)element(a.data, i * a.row + t * a.column, p->single);
-        const long double product = x * (long double)element(b.data, t * b.row + j * b.column, p->single);
+        const long double product =
+            x * (long double)element(b.data, t * b.row + j * b.column, p->single);
         sum += product;
         magnitude += fabsl(product);
     }
@@ -100,22 +105,27 @@ static void check_element(const product_case *p, gr_matrix a, gr_matrix b, int64
     }
     /* u for each term, and no more than 5 u for random data */
     const double u = p->single ? 0x1p-24 : 0x1p-53, terms = (double)p->k + p->accumulate;
-    const double error = (double)fabsl(sum - (long double)got), bound = (terms < 5 ? terms : 5) * u * (double)magnitude;
+    const double error = (double)fabsl(sum - (long double)got),
+                 bound = (terms < 5 ? terms : 5) * u * (double)magnitude;
     if (!(error <= bound)) /* ck_assert for each element would take longer than the products */
-        ck_abort_msg("%dx%dx%d layouts %d %d add %d: c[%d, %d] is %.17g, not %.17Lg", (int)p->m, (int)p->k, (int)p->n,
-                     p->layout_a, p->layout_b, p->accumulate, (int)i, (int)j, got, sum);
+        ck_abort_msg("%dx%dx%d layouts %d %d add %d: c[%d, %d] is %.17g, not %.17Lg", (int)p->m,
+                     (int)p->k, (int)p->n, p->layout_a, p->layout_b, p->accumulate, (int)i, (int)j,
+                     got, sum);
 }
 
 static void check_product(const product_case *p)
 {
-    operand a = make_operand(p->m, p->k, p->layout_a, p->single), b = make_operand(p->k, p->n, p->layout_b, p->single);
+    operand a = make_operand(p->m, p->k, p->layout_a, p->single),
+            b = make_operand(p->k, p->n, p->layout_b, p->single);
     const int64_t ldc = p->n + GUARD, count = p->m * ldc + 1;
     double *before = malloc((size_t)count * sizeof *before);
     void *c = malloc((size_t)count * sizeof(double));
-    for (int64_t i = 0; i < count; i++) before[i] = random_number(), set_element(c, i, before[i], p->single);
+    for (int64_t i = 0; i < count; i++)
+        before[i] = random_number(), set_element(c, i, before[i], p->single);
 
     ck_assert(multiply(p, a.view, b.view, c));
-    const int64_t step = p->m * p->n * p->k > 2000000 ? 61 : 1; /* of a large product look at some */
+    const int64_t step =
+        p->m * p->n * p->k > 2000000 ? 61 : 1; /* of a large product look at some */
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < ldc; j++) {
             const double got = element(c, i * ldc + j, p->single);
@@ -128,9 +138,10 @@ static void check_product(const product_case *p)
 }
 
 static const int64_t sides[][3] = {
-    {1, 1, 1},    {100, 1, 1},  {1, 1, 100},  {1, 100, 1},   {3, 1, 100},   {1, 3, 100},  {100, 1, 13}, {2, 2, 2},
-    {5, 7, 9},    {8, 8, 8},    {16, 16, 16}, {17, 33, 15},  {10, 31, 7},   {33, 5, 40},  {2, 40, 50},  {40, 2, 50},
-    {1, 7, 5000}, {3, 2, 5000}, {9, 9, 700},  {31, 33, 29},  {48, 64, 50},  {64, 10, 128}, {50, 257, 65}, {1, 300, 400},
+    {1, 1, 1},     {100, 1, 1},   {1, 1, 100},  {1, 100, 1},   {3, 1, 100},   {1, 3, 100},
+    {100, 1, 13},  {2, 2, 2},     {5, 7, 9},    {8, 8, 8},     {16, 16, 16},  {17, 33, 15},
+    {10, 31, 7},   {33, 5, 40},   {2, 40, 50},  {40, 2, 50},   {1, 7, 5000},  {3, 2, 5000},
+    {9, 9, 700},   {31, 33, 29},  {48, 64, 50}, {64, 10, 128}, {50, 257, 65}, {1, 300, 400},
     {300, 1, 400}, {200, 300, 1}, {1, 1, 9000}, {49, 300, 513}};
 
 START_TEST(products_of_all_layouts_agree_with_wider_sums)
@@ -138,8 +149,9 @@ START_TEST(products_of_all_layouts_agree_with_wider_sums)
     random_state = 1;
     for (int kind = 0; kind < 2 * 2 * LAYOUTS * LAYOUTS; kind++) {
         const int64_t *side = sides[_i];
-        const product_case p = {side[0],  side[1], side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS, kind % 2,
-                                kind / 2 % 2};
+        const product_case p = {
+            side[0],  side[1],     side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS,
+            kind % 2, kind / 2 % 2};
         check_product(&p);
     }
 }
@@ -147,15 +159,18 @@ END_TEST
 
 START_TEST(large_products_agree_with_wider_sums)
 {
-    static const int64_t large[][3] = {{64, 128, 784}, {128, 784, 64}, {128, 1024, 300}, {520, 1100, 130}, {300, 300, 600},
-                                       {3000, 10, 200}, {10, 3000, 200}, {1, 3000, 1000}};
-    static const int layouts[][2] = {{ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, BACKWARD}};
+    static const int64_t large[][3] = {{64, 128, 784},   {128, 784, 64},  {128, 1024, 300},
+                                       {520, 1100, 130}, {300, 300, 600}, {3000, 10, 200},
+                                       {10, 3000, 200},  {1, 3000, 1000}};
+    static const int layouts[][2] = {
+        {ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, BACKWARD}};
     random_state = 2;
     gr_parallel_threads(2);
     for (int kind = 0; kind < 2 * 2 * 4; kind++) {
         const int64_t *side = large[_i];
-        const product_case p = {side[0],  side[1],      side[2], layouts[kind / 4][0], layouts[kind / 4][1],
-                                kind % 2, kind / 2 % 2};
+        const product_case p = {
+            side[0],  side[1],     side[2], layouts[kind / 4][0], layouts[kind / 4][1],
+            kind % 2, kind / 2 % 2};
         check_product(&p);
     }
 }
@@ -180,7 +195,8 @@ START_TEST(empty_sums_are_zero_and_empty_results_are_left_alone)
 END_TEST
 
 /* c[i, j] as the header promises it for small products. */
-static double sum_in_order(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j, double before)
+static double sum_in_order(const product_case *p, gr_matrix a, gr_matrix b, int64_t i, int64_t j,
+                           double before)
 {
     double sum = 0;
     for (int64_t t = 0; t < p->k; t++) {
@@ -195,11 +211,13 @@ static double sum_in_order(const product_case *p, gr_matrix a, gr_matrix b, int6
 
 static void check_order(const product_case *p, const gr_gemm_loops *loops)
 {
-    operand a = make_operand(p->m, p->k, p->layout_a, p->single), b = make_operand(p->k, p->n, p->layout_b, p->single);
+    operand a = make_operand(p->m, p->k, p->layout_a, p->single),
+            b = make_operand(p->k, p->n, p->layout_b, p->single);
     const int64_t ldc = p->n + GUARD, count = p->m * ldc;
     double *before = malloc((size_t)count * sizeof *before);
     void *c = malloc((size_t)count * sizeof(double));
-    for (int64_t i = 0; i < count; i++) before[i] = random_number(), set_element(c, i, before[i], p->single);
+    for (int64_t i = 0; i < count; i++)
+        before[i] = random_number(), set_element(c, i, before[i], p->single);
     const gr_product x = {p->m, p->n, p->k, a.view, b.view, c, ldc, p->accumulate};
     if (loops)
         loops->small(&x);
@@ -207,9 +225,10 @@ static void check_order(const product_case *p, const gr_gemm_loops *loops)
         ck_assert(multiply(p, a.view, b.view, c));
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++)
-            if (element(c, i * ldc + j, p->single) != sum_in_order(p, a.view, b.view, i, j, before[i * ldc + j]))
-                ck_abort_msg("%dx%dx%d layouts %d %d: another order at %d, %d", (int)p->m, (int)p->k, (int)p->n,
-                             p->layout_a, p->layout_b, (int)i, (int)j);
+            if (element(c, i * ldc + j, p->single) !=
+                sum_in_order(p, a.view, b.view, i, j, before[i * ldc + j]))
+                ck_abort_msg("%dx%dx%d layouts %d %d: another order at %d, %d", (int)p->m,
+                             (int)p->k, (int)p->n, p->layout_a, p->layout_b, (int)i, (int)j);
     free(a.memory), free(b.memory), free(before), free(c);
 }
 
@@ -218,16 +237,20 @@ START_TEST(small_products_add_in_order_with_every_instruction_set)
     const gr_gemm_loops *const loops[2][GR_ISAS + 1] = {
 #if defined(__x86_64__) || defined(__i386__)
         {&gr_gemm_loops_f64_base, &gr_gemm_loops_f64_avx2, &gr_gemm_loops_f64_avx512, NULL},
-        {&gr_gemm_loops_f32_base, &gr_gemm_loops_f32_avx2, &gr_gemm_loops_f32_avx512, NULL}};
+        {&gr_gemm_loops_f32_base, &gr_gemm_loops_f32_avx2, &gr_gemm_loops_f32_avx512, NULL}
+    };
 #else
-        {&gr_gemm_loops_f64_base, NULL, NULL, NULL}, {&gr_gemm_loops_f32_base, NULL, NULL, NULL}};
+        {&gr_gemm_loops_f64_base, NULL, NULL, NULL},
+        {&gr_gemm_loops_f32_base, NULL, NULL, NULL}
+    };
 #endif
     const int64_t *side = sides[_i];
     random_state = 3;
     if (side[0] * side[1] * side[2] > GR_GEMM_SMALL || side[2] > GR_GEMM_SMALL_SUM) return;
     for (int kind = 0; kind < 2 * 2 * LAYOUTS * LAYOUTS; kind++) {
-        const product_case p = {side[0],  side[1], side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS, kind % 2,
-                                kind / 2 % 2};
+        const product_case p = {
+            side[0],  side[1],     side[2], kind / 4 % LAYOUTS, kind / 4 / LAYOUTS,
+            kind % 2, kind / 2 % 2};
         for (int isa = 0; isa <= gr_cpu_isa(); isa++) check_order(&p, loops[p.single][isa]);
         check_order(&p, NULL);
     }
@@ -244,15 +267,19 @@ END_TEST
 
 START_TEST(bits_do_not_depend_on_the_number_of_threads)
 {
-    static const int64_t shapes[][3] = {{128, 784, 256}, {300, 400, 500}, {600, 1500, 70}, {1, 5000, 300}, {5000, 1, 64},
-                                        {65, 70, 300},   {400, 300, 1},   {33, 2000, 40}};
-    static const int layouts[][2] = {{ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, SPREAD}};
+    static const int64_t shapes[][3] = {{128, 784, 256}, {300, 400, 500}, {600, 1500, 70},
+                                        {1, 5000, 300},  {5000, 1, 64},   {65, 70, 300},
+                                        {400, 300, 1},   {33, 2000, 40}};
+    static const int layouts[][2] = {
+        {ROWS, ROWS}, {ROWS, COLUMNS}, {COLUMNS, ROWS}, {SPREAD, SPREAD}};
     random_state = 4;
     gr_parallel_test_grain = 1;
     for (int kind = 0; kind < 8; kind++) {
         const int64_t *side = shapes[_i];
-        const product_case p = {side[0], side[1], side[2], layouts[kind / 2][0], layouts[kind / 2][1], false, kind % 2};
-        operand a = make_operand(p.m, p.k, p.layout_a, p.single), b = make_operand(p.k, p.n, p.layout_b, p.single);
+        const product_case p = {
+            side[0], side[1], side[2], layouts[kind / 2][0], layouts[kind / 2][1], false, kind % 2};
+        operand a = make_operand(p.m, p.k, p.layout_a, p.single),
+                b = make_operand(p.k, p.n, p.layout_b, p.single);
         const size_t bytes = (size_t)(p.m * (p.n + GUARD)) * sizeof(double);
         char *one = calloc(1, bytes), *many = calloc(1, bytes);
         gr_parallel_threads(1);

@@ -33,7 +33,8 @@ static void visit(void *context, int64_t begin, int64_t end)
 {
     visit_log *log = context;
     const bool last = end == log->count;
-    if (begin % log->grain || (end - begin != log->grain && !last)) atomic_store(&log->wrong_piece, true);
+    if (begin % log->grain || (end - begin != log->grain && !last))
+        atomic_store(&log->wrong_piece, true);
     for (int64_t i = begin; i < end; i++) log->visits[i]++;
 }
 
@@ -48,13 +49,14 @@ static bool visits_each_once(int64_t count, int64_t grain)
 
 START_TEST(each_index_is_visited_once_in_pieces_of_the_grain)
 {
-    static const int64_t counts[] = {0, 1, 2, 3, 7, 64, 65, 1000, LONGEST}, grains[] = {1, 2, 3, 64, 999, 1000, LONGEST};
+    static const int64_t counts[] = {0, 1, 2, 3, 7, 64, 65, 1000, LONGEST},
+                         grains[] = {1, 2, 3, 64, 999, 1000, LONGEST};
     for (int threads = 1; threads <= 9; threads += 2) {
         gr_parallel_threads(threads);
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
             for (size_t g = 0; g < sizeof grains / sizeof *grains; g++)
-                ck_assert_msg(visits_each_once(counts[c], grains[g]), "%d threads, %d / %d", threads, (int)counts[c],
-                              (int)grains[g]);
+                ck_assert_msg(visits_each_once(counts[c], grains[g]), "%d threads, %d / %d",
+                              threads, (int)counts[c], (int)grains[g]);
     }
 }
 END_TEST
@@ -101,7 +103,8 @@ START_TEST(one_piece_is_run_by_the_caller)
     gr_parallel(8, 1, nap_in_each, NULL);
     gr_parallel(100, 100, note_thread, &ran_in);
     ck_assert(pthread_equal(ran_in, pthread_self()));
-    ck_assert_int_eq(gr_parallel_ran_on(), 2); /* still the loop before: this one did not use the pool */
+    ck_assert_int_eq(gr_parallel_ran_on(),
+                     2); /* still the loop before: this one did not use the pool */
 }
 END_TEST
 
@@ -134,7 +137,8 @@ START_TEST(threads_may_use_the_pool_at_once_and_resize_it)
 {
     pthread_t thread[6];
     atomic_int failures = 0;
-    for (int i = 0; i < 6; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, use_the_pool, &failures), 0);
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, use_the_pool, &failures), 0);
     for (int i = 0; i < 6; i++) ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
     ck_assert_int_eq(atomic_load(&failures), 0);
 }

@@ -18,15 +18,6 @@ const gr_elementwise_loops *const *gr_elementwise_loops_now;
 const gr_reduce_loops *const *gr_reduce_loops_now;
 const gr_update_loops *const *gr_update_loops_now;
 
-__attribute__((constructor)) static void choose_loops(void)
-{
-    const int isa = gr_cpu_isa();
-    (void)isa;
-    gr_elementwise_loops_now = CHOOSE(gr_elementwise_loops, isa);
-    gr_reduce_loops_now = CHOOSE(gr_reduce_loops, isa);
-    gr_update_loops_now = CHOOSE(gr_update_loops, isa);
-}
-
 /* ---- memory ---- */
 
 static void copy_memory(void *to, const void *from, size_t bytes)
@@ -48,7 +39,7 @@ void *gr_cpu_temporary(const char *op, const char *purpose, int64_t count, size_
 /* ---- the table ---- */
 
 #define KERNELS(tag, update_function) \
-    static const gr_kernels kernels_##tag = {.fill = gr_cpu_fill, \
+    static gr_kernels kernels_##tag = {.fill = gr_cpu_fill, \
                                              .copy = gr_cpu_copy, \
                                              .accumulate = gr_cpu_accumulate, \
                                              .elementwise = gr_cpu_elementwise, \
@@ -82,3 +73,22 @@ const gr_device_table gr_cpu_device = {
                 [GR_UINT8] = &kernels_whole,
                 [GR_BOOL] = &kernels_whole},
 };
+
+/* ---- what this processor runs best, chosen before main ---- */
+
+static void add_flat_loops(gr_kernels *k, const gr_elementwise_loops *loops)
+{
+    k->flat_forward = loops->forward;
+    k->flat_back = loops->back;
+}
+
+__attribute__((constructor)) static void choose_loops(void)
+{
+    const int isa = gr_cpu_isa();
+    (void)isa;
+    gr_elementwise_loops_now = CHOOSE(gr_elementwise_loops, isa);
+    gr_reduce_loops_now = CHOOSE(gr_reduce_loops, isa);
+    gr_update_loops_now = CHOOSE(gr_update_loops, isa);
+    add_flat_loops(&kernels_f32, gr_elementwise_loops_now[GR_FLOAT32]);
+    add_flat_loops(&kernels_f64, gr_elementwise_loops_now[GR_FLOAT64]);
+}

@@ -57,6 +57,7 @@ typedef struct {
 
 static inline void call_loop(const job *j, void *to, const void *const *in, unsigned steps, int64_t n)
 {
+    steps &= 7;
     if (j->forward)
         j->forward(to, in, steps, n, j->param);
     else if (j->back)
@@ -183,7 +184,7 @@ static void row_piece(void *context, int64_t begin, int64_t end)
         for (int k = 0; k < SOURCES; k++) in[k] = j->in[k] ? j->in[k] + take[k] * j->bytes[k] : NULL;
         for (int k = 0; k < SOURCES; k++)
             if (!in[k]) in[k] = in[DY];
-        call_loop(j, j->result->data + put * j->to_bytes, in, j->steps & 7, left < GR_GRAIN ? left : GR_GRAIN);
+        call_loop(j, j->result->data + put * j->to_bytes, in, j->steps, left < GR_GRAIN ? left : GR_GRAIN);
     }
 }
 

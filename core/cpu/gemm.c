@@ -1,4 +1,5 @@
-/* gemm.c - matrix products: small ones by plain loops, large ones by the BLAS or our own blocked loops, in parallel. */
+/* gemm.c - matrix products: small ones by plain loops, large ones by the BLAS or our own blocked
+ * loops, in parallel. */
 #include "core/cpu/gemm.h"
 
 #include "core/cpu/gemm_loops.h"
@@ -20,10 +21,10 @@ void *gr_allocate(size_t bytes);
 void gr_deallocate(void *memory);
 
 enum {
-    OUTER_GRAIN = 65536,   /* elements of a product with k = 1 that one task computes */
-    FORK_FROM = 1 << 21,   /* multiplications from which a product is worth a second thread, */
+    OUTER_GRAIN = 65536,        /* elements of a product with k = 1 that one task computes */
+    FORK_FROM = 1 << 21,        /* multiplications from which a product is worth a second thread, */
     VECTOR_FORK_FROM = 1 << 18, /* with a vector, which waits for memory */
-    PACK_FROM = 1 << 17    /* multiplications from which packing pays */
+    PACK_FROM = 1 << 17         /* multiplications from which packing pays */
 };
 
 /* What differs between float and double. */
@@ -51,7 +52,8 @@ static const void *element(const kind *type, gr_matrix x, int64_t i, int64_t j)
 }
 
 /* The product of rows i.. of a and columns j.. of b, at most m x n of them. */
-static gr_product part(const kind *type, const gr_product *whole, int64_t i, int64_t j, int64_t m, int64_t n)
+static gr_product part(const kind *type, const gr_product *whole, int64_t i, int64_t j, int64_t m,
+                       int64_t n)
 {
     gr_product x = *whole;
     x.m = whole->m - i < m ? whole->m - i : m;
@@ -74,7 +76,8 @@ static void run_tiles(void *context, int64_t begin, int64_t end)
 {
     const tiling *t = context;
     for (int64_t i = begin; i < end; i++) {
-        const gr_product x = part(t->type, t->whole, i / t->across * t->m, i % t->across * t->n, t->m, t->n);
+        const gr_product x =
+            part(t->type, t->whole, i / t->across * t->m, i % t->across * t->n, t->m, t->n);
         t->run(&x);
     }
 }
@@ -84,7 +87,8 @@ static double work_of(const gr_product *x)
     return (double)x->m * (double)x->n * (double)x->k;
 }
 
-static void in_tiles(const kind *type, const gr_product *x, int64_t m, int64_t n, void (*run)(const gr_product *))
+static void in_tiles(const kind *type, const gr_product *x, int64_t m, int64_t n,
+                     void (*run)(const gr_product *))
 {
     tiling t = {type, x, m, n, parts(x->n, n), run};
     const int64_t tiles = parts(x->m, m) * t.across;
@@ -139,7 +143,8 @@ static void multiply_slab(const kind *type, gr_product *x, char *panels)
 static bool packed_product(const kind *type, const gr_product *x)
 {
     const int64_t block_k = GR_GEMM_BLOCK_K_BYTES / type->size, panel = loops_of(type)->panel;
-    const int64_t rows = x->k < block_k ? x->k : block_k, slab = x->n < GR_GEMM_SLAB ? x->n : GR_GEMM_SLAB;
+    const int64_t rows = x->k < block_k ? x->k : block_k,
+                  slab = x->n < GR_GEMM_SLAB ? x->n : GR_GEMM_SLAB;
     char *panels = gr_allocate((size_t)(rows * parts(slab, panel) * panel * type->size));
     if (!panels) return false;
     for (int64_t j = 0; j < x->n; j += GR_GEMM_SLAB)
@@ -193,15 +198,15 @@ static layout layout_of(int64_t rows, int64_t columns, gr_matrix x)
 static void blas_f32(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a), b = layout_of(x->k, x->n, x->b);
-    cblas_sgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data, a.step, x->b.data, b.step,
-                x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+    cblas_sgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data,
+                a.step, x->b.data, b.step, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
 }
 
 static void blas_f64(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a), b = layout_of(x->k, x->n, x->b);
-    cblas_dgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data, a.step, x->b.data, b.step,
-                x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+    cblas_dgemm(CblasRowMajor, a.turn, b.turn, (int)x->m, (int)x->n, (int)x->k, 1, x->a.data,
+                a.step, x->b.data, b.step, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
 }
 
 /* n = 1: a matrix times a vector. The stored matrix is the transposed one when `turn` says so. */
@@ -209,16 +214,18 @@ static void blas_vector_f32(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a);
     const bool turned = a.turn == CblasTrans;
-    cblas_sgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1, x->a.data, a.step,
-                x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+    cblas_sgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1,
+                x->a.data, a.step, x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c,
+                (int)x->ldc);
 }
 
 static void blas_vector_f64(const gr_product *x)
 {
     const layout a = layout_of(x->m, x->k, x->a);
     const bool turned = a.turn == CblasTrans;
-    cblas_dgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1, x->a.data, a.step,
-                x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c, (int)x->ldc);
+    cblas_dgemv(CblasRowMajor, a.turn, (int)(turned ? x->k : x->m), (int)(turned ? x->m : x->k), 1,
+                x->a.data, a.step, x->b.data, (int)x->b.row, x->accumulate ? 1 : 0, x->c,
+                (int)x->ldc);
 }
 
 /* OpenBLAS's, where it is OpenBLAS */
@@ -230,8 +237,9 @@ static void calm_blas(void)
     if (openblas_set_num_threads && !(keep && !strcmp(keep, "keep"))) openblas_set_num_threads(1);
 }
 
-/* A tile packs its part of a and b anew: smaller ones than these cost more than 5 %. `count` in a power of two of shares,
- * each of `least` or more, so that two, four, eight threads get the same amount. */
+/* A tile packs its part of a and b anew: smaller ones than these cost more than 5 %. `count` in a
+ * power of two of shares, each of `least` or more, so that two, four, eight threads get the same
+ * amount. */
 static int64_t share_of(int64_t count, int64_t least)
 {
     int64_t shares = 1;
@@ -299,8 +307,10 @@ __attribute__((noinline)) static bool large_product(const kind *type, const gr_p
 
 static inline bool is_small(const gr_product *x)
 {
-    const uint64_t m = (uint64_t)x->m - 1, n = (uint64_t)x->n - 1, k = (uint64_t)x->k - 1; /* 0 is not small */
-    return m < GR_GEMM_SMALL && n < GR_GEMM_SMALL && k < GR_GEMM_SMALL_SUM && x->m * x->n * x->k <= GR_GEMM_SMALL;
+    /* 0 becomes huge: it is not small */
+    const uint64_t m = (uint64_t)x->m - 1, n = (uint64_t)x->n - 1, k = (uint64_t)x->k - 1;
+    return m < GR_GEMM_SMALL && n < GR_GEMM_SMALL && k < GR_GEMM_SMALL_SUM &&
+           x->m * x->n * x->k <= GR_GEMM_SMALL;
 }
 
 static inline bool product(const kind *type, const gr_product *x)
@@ -311,14 +321,14 @@ static inline bool product(const kind *type, const gr_product *x)
 }
 
 #if defined(__x86_64__) || defined(__i386__)
-#define LOOPS(t) {&gr_gemm_loops_##t##_base, &gr_gemm_loops_##t##_avx2, &gr_gemm_loops_##t##_avx512}
+#define LOOPS(t) &gr_gemm_loops_##t##_base, &gr_gemm_loops_##t##_avx2, &gr_gemm_loops_##t##_avx512
 #else
-#define LOOPS(t) {&gr_gemm_loops_##t##_base, NULL, NULL}
+#define LOOPS(t) &gr_gemm_loops_##t##_base
 #endif
 
 static const kind f32 = {
     .size = sizeof(float),
-    .loops = LOOPS(f32),
+    .loops = {LOOPS(f32)},
 #ifdef GR_HAVE_CBLAS
     .blas = blas_f32,
     .blas_vector = blas_vector_f32,
@@ -327,7 +337,7 @@ static const kind f32 = {
 
 static const kind f64 = {
     .size = sizeof(double),
-    .loops = LOOPS(f64),
+    .loops = {LOOPS(f64)},
 #ifdef GR_HAVE_CBLAS
     .blas = blas_f64,
     .blas_vector = blas_vector_f64,

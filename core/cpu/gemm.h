@@ -22,23 +22,25 @@ typedef struct {
 /* The most multiplications of a small product, and the longest sum in one. */
 enum { GR_GEMM_SMALL = 8192, GR_GEMM_SMALL_SUM = 4096 };
 
-/* k = 0: c = 0, or c stays. false: no memory for a temporary; c is then undefined. Does not report it.
+/* k = 0: c = 0, or c stays. false: no memory for a temporary; c is then undefined. Does not report
+ * it.
  *
- * Small products, and all with k = 1, add round(a b) from k = 0 up, without fma: the same bits everywhere, and PyTorch's
- * for linear regression. The others go to the BLAS, or to loops of our own where there is none, in tiles that depend on
- * m, n, k only: the same bits for every number of threads. Small products add the finished sum to c once. */
+ * Small products, and all with k = 1, add round(a b) from k = 0 up, without fma: the same bits
+ * everywhere, and PyTorch's for linear regression. The others go to the BLAS, or to loops of our
+ * own where there is none, in tiles that depend on m, n, k only: the same bits for every number of
+ * threads. Small products add the finished sum to c once. */
 bool gr_multiply_f32(const gr_product *x);
 bool gr_multiply_f64(const gr_product *x);
 
 /* The same with arguments; inline, so that a call writes its product where it is read. */
-static inline bool gr_gemm_f32(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, float *c, int64_t ldc,
-                               bool accumulate)
+static inline bool gr_gemm_f32(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, float *c,
+                               int64_t ldc, bool accumulate)
 {
     const gr_product x = {m, n, k, a, b, c, ldc, accumulate};
     return gr_multiply_f32(&x);
 }
-static inline bool gr_gemm_f64(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, double *c, int64_t ldc,
-                               bool accumulate)
+static inline bool gr_gemm_f64(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, double *c,
+                               int64_t ldc, bool accumulate)
 {
     const gr_product x = {m, n, k, a, b, c, ldc, accumulate};
     return gr_multiply_f64(&x);

@@ -1,6 +1,9 @@
 /* gemm_body.h - the loops of gemm_loops.c, once per `real`: float, double. No include guard. */
 
-enum { R(LANES) = VECTOR_BYTES / (int)sizeof(real), R(BLOCK_K) = GR_GEMM_BLOCK_K_BYTES / (int)sizeof(real) };
+enum {
+    R(LANES) = VECTOR_BYTES / (int)sizeof(real),
+    R(BLOCK_K) = GR_GEMM_BLOCK_K_BYTES / (int)sizeof(real)
+};
 
 typedef real R(vector) __attribute__((vector_size(VECTOR_BYTES)));
 /* the same anywhere in memory */
@@ -17,8 +20,9 @@ static inline R(matrix) R(typed)(gr_matrix x)
 }
 
 /* ---- small products ----
- * Each element is round(round(a0 b0) + round(a1 b1)) + ... in this order; lanes and tiles only choose which elements are
- * computed at the same time. c has a stride between its columns too, so that a transposed product is one as well. */
+ * Each element is round(round(a0 b0) + round(a1 b1)) + ... in this order; lanes and tiles only
+ * choose which elements are computed at the same time. c has a stride between its columns too, so
+ * that a transposed product is one as well. */
 
 typedef struct {
     real *data;
@@ -43,7 +47,8 @@ static inline void R(put_vector)(R(result) c, R(vector) sum)
 }
 
 /* y = factor x, or += */
-static inline void R(scale)(int64_t n, real factor, const real *x, int64_t x_step, real *y, int64_t y_step, bool add)
+static inline void R(scale)(int64_t n, real factor, const real *x, int64_t x_step, real *y,
+                            int64_t y_step, bool add)
 {
     if (add)
         for (int64_t j = 0; j < n; j++) y[j * y_step] += factor * x[j * x_step];
@@ -78,9 +83,11 @@ static inline void R(dot)(const gr_product *x)
     *c = x->accumulate ? *c + sum : sum;
 }
 
-/* `count` (a constant) columns of one row side by side, as each sum alone waits for its last addition. */
-__attribute__((always_inline)) static inline void R(dots)(int count, int64_t k, const real *a, int64_t step, const real *b,
-                                                          int64_t row, int64_t column, real *sum)
+/* `count` (a constant) columns of one row side by side, as each sum alone waits for its last
+ * addition. */
+__attribute__((always_inline)) static inline void R(dots)(int count, int64_t k, const real *a,
+                                                          int64_t step, const real *b, int64_t row,
+                                                          int64_t column, real *sum)
 {
     for (int j = 0; j < count; j++) sum[j] = a[0] * b[j * column];
     for (int64_t p = 1; p < k; p++)
@@ -100,13 +107,15 @@ static void R(rows_of_dots)(int64_t m, int64_t n, int64_t k, R(matrix) a, R(matr
                 R(dots)(2, k, row, a.column, at, b.row, b.column, sum);
             else
                 R(dots)(1, k, row, a.column, at, b.row, b.column, sum);
-            R(put_row)(count, sum, (R(result)){c.data + i * c.row + j * c.column, 0, c.column, c.accumulate});
+            const R(result) to = {c.data + i * c.row + j * c.column, 0, c.column, c.accumulate};
+            R(put_row)(count, sum, to);
         }
 }
 
-/* `rows` (a constant) rows of one vector: columns j to j + width. b: k vectors, `step` elements apart. */
-__attribute__((always_inline)) static inline void R(rows)(int rows, int64_t k, R(matrix) a, const real *b, int64_t step,
-                                                          R(result) c, int64_t width)
+/* `rows` (a constant) rows of one vector: columns j to j + width. b: k vectors, `step` elements
+ * apart. */
+__attribute__((always_inline)) static inline void
+R(rows)(int rows, int64_t k, R(matrix) a, const real *b, int64_t step, R(result) c, int64_t width)
 {
     R(vector) sum[8];
     for (int r = 0; r < rows; r++) sum[r] = a.data[r * a.row] * *(const R(lanes) *)b;
@@ -123,7 +132,8 @@ __attribute__((always_inline)) static inline void R(rows)(int rows, int64_t k, R
     }
 }
 
-static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b, int64_t step, R(result) c, int64_t width)
+static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b, int64_t step,
+                               R(result) c, int64_t width)
 {
     while (m > 0) {
         const int rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
@@ -142,14 +152,16 @@ static void R(column_of_tiles)(int64_t m, int64_t k, R(matrix) a, const real *b,
 }
 
 /* Columns j to j + width of b as vectors, filled up with anything. */
-static void R(copy_columns)(int64_t n, int64_t k, R(matrix) b, int64_t j, int64_t width, R(vector) *to)
+static void R(copy_columns)(int64_t n, int64_t k, R(matrix) b, int64_t j, int64_t width,
+                            R(vector) *to)
 {
     int64_t p = 0;
     if (b.column == 1 && b.row == n) /* whole vectors reach into the next row: not past the last */
         for (; p * n + j + R(LANES) <= k * n; p++) to[p] = *(const R(lanes) *)(b.data + p * n + j);
     for (; p < k; p++) {
         to[p] = (R(vector)){0};
-        for (int64_t i = 0; i < width; i++) ((real *)&to[p])[i] = b.data[p * b.row + (j + i) * b.column];
+        for (int64_t i = 0; i < width; i++)
+            ((real *)&to[p])[i] = b.data[p * b.row + (j + i) * b.column];
     }
 }
 
@@ -178,7 +190,8 @@ static void R(matrices)(const gr_product *x)
     int64_t m = x->m, n = x->n;
     R(matrix) a = R(typed)(x->a), b = R(typed)(x->b);
     R(result) c = {x->c, x->ldc, 1, x->accumulate};
-    const bool b_in_rows = b.column == 1 && n >= R(LANES) / 2, a_in_columns = a.row == 1 && m >= R(LANES) / 2;
+    const bool b_in_rows = b.column == 1 && n >= R(LANES) / 2,
+               a_in_columns = a.row == 1 && m >= R(LANES) / 2;
     if (!b_in_rows && (a_in_columns || m > n)) { /* c' = b' a' */
         const R(matrix) turned = {b.data, b.column, b.row};
         b = (R(matrix)){a.data, a.column, a.row};
@@ -211,18 +224,25 @@ static void R(pack)(int64_t k, int64_t n, gr_matrix matrix, void *panels)
         const int64_t width = n - j < panel ? n - j : panel;
         const real *from = b.data + j * b.column;
         if (width == panel && b.column == 1)
-            for (int64_t p = 0; p < k; p++) memcpy(to + p * panel, from + p * b.row, sizeof(real) * (size_t)panel);
+            for (int64_t p = 0; p < k; p++)
+                memcpy(to + p * panel, from + p * b.row, sizeof(real) * (size_t)panel);
         else
             for (int64_t i = 0; i < panel; i++)
-                for (int64_t p = 0; p < k; p++) to[p * panel + i] = i < width ? from[p * b.row + i * b.column] : 0;
+                for (int64_t p = 0; p < k; p++)
+                    to[p * panel + i] = i < width ? from[p * b.row + i * b.column] : 0;
     }
 }
 
 /* TILE_M rows of a, element p of all of them side by side; rows past m are zeros. */
 static void R(pack_rows)(int64_t m, int64_t k, R(matrix) a, real *to)
 {
-    for (int64_t r = 0; r < TILE_M; r++)
-        for (int64_t p = 0; p < k; p++) to[p * TILE_M + r] = r < m ? a.data[r * a.row + p * a.column] : 0;
+    if (a.row == 1 && m >= TILE_M)
+        for (int64_t p = 0; p < k; p++)
+            memcpy(to + p * TILE_M, a.data + p * a.column, TILE_M * sizeof(real));
+    else
+        for (int64_t r = 0; r < TILE_M; r++)
+            for (int64_t p = 0; p < k; p++)
+                to[p * TILE_M + r] = r < m ? a.data[r * a.row + p * a.column] : 0;
 }
 
 /* tile = a b; a: TILE_M side by side, b: one panel */
@@ -254,12 +274,16 @@ static void R(block)(const gr_product *x)
     R(vector) tile[TILE_M][2];
     const int64_t panel = 2 * R(LANES);
     const R(matrix) a = R(typed)(x->a);
-    for (int64_t i = 0; i < x->m; i += TILE_M)
-        R(pack_rows)(x->m - i, x->k, (R(matrix)){a.data + i * a.row, a.row, a.column}, rows + i * x->k);
+    for (int64_t i = 0; i < x->m; i += TILE_M) {
+        const R(matrix) from = {a.data + i * a.row, a.row, a.column};
+        R(pack_rows)(x->m - i, x->k, from, rows + i * x->k);
+    }
     for (int64_t j = 0; j < x->n; j += panel)
         for (int64_t i = 0; i < x->m; i += TILE_M) {
-            const int64_t m = x->m - i < TILE_M ? x->m - i : TILE_M, n = x->n - j < panel ? x->n - j : panel;
+            const int64_t m = x->m - i < TILE_M ? x->m - i : TILE_M,
+                          n = x->n - j < panel ? x->n - j : panel;
             R(tile)(x->k, rows + i * x->k, (const real *)x->b.data + j * x->k, tile);
-            R(put_tile)(m, n, tile, (R(result)){(real *)x->c + i * x->ldc + j, x->ldc, 1, x->accumulate});
+            const R(result) to = {(real *)x->c + i * x->ldc + j, x->ldc, 1, x->accumulate};
+            R(put_tile)(m, n, tile, to);
         }
 }

@@ -1,4 +1,5 @@
-/* gemm_loops.c - the loops of the matrix product, compiled once per instruction set with -DGR_ISA=base|avx2|avx512. */
+/* gemm_loops.c - the loops of the matrix product, compiled once per instruction set with
+ * -DGR_ISA=base|avx2|avx512. */
 #include "core/cpu/gemm_loops.h"
 
 #include <string.h>

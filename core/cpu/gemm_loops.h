@@ -1,10 +1,10 @@
-/* gemm_loops.h - what gemm.c takes from gemm_loops.c, which is compiled once per instruction set. */
+/* gemm_loops.h - what gemm.c takes from gemm_loops.c, compiled once per instruction set. */
 #ifndef GR_GEMM_LOOPS_H
 #define GR_GEMM_LOOPS_H
 #include "core/cpu/gemm.h"
 
-/* Blocks of the large product. A slab of b, BLOCK_K rows of at most SLAB columns, is packed into panels; then tiles of
- * BLOCK_M x BLOCK_N results are independent. */
+/* Blocks of the large product. A slab of b, BLOCK_K rows of at most SLAB columns, is packed into
+ * panels; then tiles of BLOCK_M x BLOCK_N results are independent. */
 enum {
     GR_GEMM_BLOCK_M = 48,
     GR_GEMM_BLOCK_N = 256,
@@ -17,7 +17,8 @@ typedef struct {
     void (*small)(const gr_product *);
     /* columns of a panel: BLOCK_N is a multiple */
     int64_t panel;
-    /* k <= BLOCK_K rows and n <= SLAB columns into panels of [k, panel], the last one filled up with zeros */
+    /* k <= BLOCK_K rows and n <= SLAB columns into panels of [k, panel], the last one filled up
+     * with zeros */
     void (*pack)(int64_t k, int64_t n, gr_matrix b, void *panels);
     /* m <= BLOCK_M, k <= BLOCK_K; b.data is packed, its strides are not read */
     void (*block)(const gr_product *);

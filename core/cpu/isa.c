@@ -10,8 +10,10 @@ static int detected(void)
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return GR_ISA_BASE;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl")) return GR_ISA_AVX2;
-    if (!__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw")) return GR_ISA_AVX2;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl"))
+        return GR_ISA_AVX2;
+    if (!__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw"))
+        return GR_ISA_AVX2;
     return GR_ISA_AVX512;
 #else
     return GR_ISA_BASE;

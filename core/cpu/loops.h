@@ -6,10 +6,9 @@
 
 /* y[i] = row(in[0][i], ...). Bit k of `steps`: operand k advances, else it is one value. At least one advances, of three
  * operands all do. y may be an operand that advances. n > 0. */
-typedef void gr_forward_loop(void *y, const void *const *in, unsigned steps, int64_t n, const double *param);
+typedef gr_flat_forward gr_forward_loop;
 /* dx[i] = what the row hands back, or += it. What the row does not read may point anywhere but NULL. */
-typedef void gr_back_loop(void *dx, bool add, const void *dy, const void *const *in, unsigned steps, const void *y,
-                          int64_t n, const double *param);
+typedef gr_flat_back gr_back_loop;
 
 typedef struct {
     gr_forward_loop *forward[GR_ELEMENTWISE_COUNT]; /* NULL: the row does not take this dtype */

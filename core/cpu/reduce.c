@@ -235,8 +235,13 @@ static GR_COLD bool reduce_any(gr_reduce kind, gr_tensor *y, const gr_tensor *x,
 GR_HOT bool gr_cpu_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
 {
     const unsigned all = (1u << x->dim) - 1;
-    if (gr_likely((dims & all) == all && x->contiguous && x->numel <= GR_BLOCK)) {
+    const bool small = x->contiguous && x->numel <= GR_BLOCK;
+    if (gr_likely(small && ((dims & all) == all || (y->numel == 1 && x->numel > 0)))) {
         gr_reduce_loops_now[x->dtype]->rows(kind, y->data, x->data, 1, x->numel, add);
+        return true;
+    }
+    if (gr_likely(small && x->dim == 2 && dims == 1 && x->numel > 0)) {
+        gr_reduce_loops_now[x->dtype]->columns(kind, y->data, x->data, x->axis[0].size, x->axis[1].size, x->axis[1].size, add);
         return true;
     }
     return reduce_any(kind, y, x, dims, add);

@@ -1,16 +1,25 @@
-/* sum_loops.h - sums in PyTorch's order, once per `real` (float or double); R(name) makes the name. No include guard.
+/* sum_loops.h - sums in PyTorch's order, once per `real` (float or double). No include guard.
  *
- * The order, which depends on the logical shape only. L = 8 lanes of float, 4 of double; an item is a number or a vector
- * of L numbers side by side.
- *   multi(r0, r1, ...)  level 0 adds in order. After each 16 items level 1 += level 0 and level 0 = 0, after each 256
- *                       level 2 += level 1, after each 4096 level 3 += level 2. At the end level 0 + 1 + 2 + 3.
- *   four(r0, r1, ...)   A_j = multi(r_j, r_4+j, ...) for j = 0 to 3; items beyond the last full four are added to A_0;
- *                       then ((A_0 + A_1) + A_2) + A_3.
- *   row of n numbers    n < L: four(numbers). Else four(n / L vectors); 0 + the tail's numbers in order + its lanes.
- *   columns of [n, C]   W = C >= L ? 4 L : 4. Each of the first C / W * W columns: multi, each of the others: four.
- *                       C = 1: as a row.
- *   above 32768 terms   blocks of 32768, the last one shorter, each by these rules. Then neighbours are added, and
- *                       neighbours of these sums, ... (sum_tree): a tree cut at the largest power of two below its count.
+ * The order, which depends on the logical shape only. L = 8 lanes of float, 4 of double; an item is
+ * a number or a vector of L numbers side by side.
+ *
+ * multi(r0, r1, ...): level 0 adds in order. After each 16 items level 1 += level 0, level 0 = 0;
+ * after each 256 level 2 += level 1, after each 4096 level 3 += level 2, likewise. At the end
+ * level 0 + 1 + 2 + 3.
+ *
+ * four(r0, r1, ...): A_j = multi(r_j, r_4+j, ...) for j = 0 to 3; items beyond the last full four
+ * are added to A_0; then ((A_0 + A_1) + A_2) + A_3.
+ *
+ * A row of n numbers: n < L: four(numbers). Else four(n / L vectors); 0 + the tail's numbers in
+ * order + its lanes in order.
+ *
+ * The columns of [n, C]: W = C >= L ? 4 L : 4. Each of the first C / W * W columns: multi; each of
+ * the others: four. C = 1: as a row.
+ *
+ * Above 32768 terms: blocks of 32768, the last one shorter, each by these rules. Then neighbours
+ * are added, and neighbours of these sums, and so on: a tree cut at the largest power of two below
+ * its count (sum_tree).
+ *
  * Every instruction set gives the same bits. */
 
 #ifndef GR_SUM_BLOCK
@@ -51,7 +60,8 @@ SUM_INLINE real R(sum_multi)(const real *x, const real *t, int64_t step, int64_t
     for (int64_t i = 0; i < count;) {
         level[0] += R(sum_term)(x, t, i * step);
         i++;
-        for (int l = 1; l < 4 && i % (1 << 4 * l) == 0; l++) level[l] += level[l - 1], level[l - 1] = 0;
+        for (int l = 1; l < 4 && i % (1 << 4 * l) == 0; l++)
+            level[l] += level[l - 1], level[l - 1] = 0;
     }
     return level[0] + level[1] + level[2] + level[3];
 }
@@ -68,29 +78,34 @@ SUM_INLINE real R(sum_four)(const real *x, const real *t, int64_t step, int64_t 
 /* ---- items that are vectors, `step` numbers apart ---- */
 
 /* Sixteen turns, or the last few, of the four chains. */
-SUM_INLINE void R(sum_turns)(R(sum_lanes) s[4], const real *x, const real *t, int64_t step, int64_t turns)
+SUM_INLINE void R(sum_turns)(R(sum_lanes) s[4], const real *x, const real *t, int64_t step,
+                             int64_t turns)
 {
     for (int j = 0; j < 4; j++) s[j] = (R(sum_lanes)){0};
     for (int64_t i = 0; i < turns; i++)
         for (int j = 0; j < 4; j++) R(sum_add)(&s[j], x, t, (4 * i + j) * step);
 }
 
-/* The chains' levels 1 to 3, added to what level 0 has left; apart, as short sums need none of it: s + 0 is s. */
-SUM_INLINE void R(sum_long_chains)(R(sum_lanes) s[4], const real *x, const real *t, int64_t step, int64_t turns)
+/* The chains' levels 1 to 3, added to what level 0 has left; apart, as short sums need none of it:
+ * s + 0 is s. */
+SUM_INLINE void R(sum_long_chains)(R(sum_lanes) s[4], const real *x, const real *t, int64_t step,
+                                   int64_t turns)
 {
     R(sum_lanes) level[3][4] = {{{0}}};
     for (int64_t i = 16; i <= turns; i += 16) {
         R(sum_turns)(s, x + 4 * (i - 16) * step, t ? t + 4 * (i - 16) * step : t, step, 16);
         for (int j = 0; j < 4; j++) level[0][j] += s[j];
         for (int l = 1; l < 3 && i % (16 << 4 * l) == 0; l++)
-            for (int j = 0; j < 4; j++) level[l][j] += level[l - 1][j], level[l - 1][j] = (R(sum_lanes)){0};
+            for (int j = 0; j < 4; j++)
+                level[l][j] += level[l - 1][j], level[l - 1][j] = (R(sum_lanes)){0};
     }
     const int64_t done = 4 * (turns / 16 * 16) * step;
     R(sum_turns)(s, x + done, t ? t + done : t, step, turns % 16);
     for (int j = 0; j < 4; j++) s[j] = s[j] + level[0][j] + level[1][j] + level[2][j];
 }
 
-SUM_INLINE void R(sum_four_lanes)(R(sum_lanes) *sum, const real *x, const real *t, int64_t step, int64_t count)
+SUM_INLINE void R(sum_four_lanes)(R(sum_lanes) *sum, const real *x, const real *t, int64_t step,
+                                  int64_t count)
 {
     R(sum_lanes) s[4];
     if (count < 64)
@@ -134,15 +149,16 @@ static inline real R(sum_tree)(real *blocks, int64_t count)
     return blocks[0];
 }
 
-/* The same tree with blocks that come one after the other. node[l] is the sum of 2^l blocks where bit l of their number
- * is set. */
+/* The same tree with blocks that come one after the other. node[l] is the sum of 2^l blocks where
+ * bit l of their number is set. */
 SUM_INLINE real R(sum_blocks)(const real *x, const real *t, int64_t n)
 {
     real node[GR_SUM_DEPTH], sum = 0;
     int64_t blocks = 0;
     for (; n - blocks * GR_SUM_BLOCK > GR_SUM_BLOCK; blocks++) {
         const int64_t at = blocks * GR_SUM_BLOCK;
-        sum = t ? R(sum_block_of_squares)(x + at, t + at, GR_SUM_BLOCK) : R(sum_block)(x + at, GR_SUM_BLOCK);
+        sum = t ? R(sum_block_of_squares)(x + at, t + at, GR_SUM_BLOCK)
+                : R(sum_block)(x + at, GR_SUM_BLOCK);
         int l = 0;
         for (; blocks >> l & 1; l++) sum = node[l] + sum;
         node[l] = sum;
@@ -168,17 +184,20 @@ static inline real R(sum_squares_of_differences)(const real *x, const real *t, i
 
 /* ---- columns: x [rows, columns], rows `stride` apart ---- */
 
-/* multi for `width` columns, a multiple of 4 L up to GR_SUM_SLAB. Sixteen rows of all of them at a time, for the cache. */
+/* multi for `width` columns, a multiple of 4 L up to GR_SUM_SLAB. Sixteen rows of all of them at a
+ * time, for the cache. */
 static inline void R(sum_wide)(real *y, const real *x, int64_t rows, int64_t stride, int64_t width)
 {
     R(sum_lanes) level[3][GR_SUM_SLAB / R(SUM_LANES)] = {{{0}}};
     const int64_t vectors = width / R(SUM_LANES);
-    for (int64_t r = 0; r <= rows; r += 16) { /* the last turn has less than 16 rows, perhaps none, and ends level 0 */
+    /* The last turn has less than 16 rows, perhaps none, and ends level 0. */
+    for (int64_t r = 0; r <= rows; r += 16) {
         const int64_t more = rows - r < 16 ? rows - r : 16;
         for (int64_t v = 0; v < vectors; v += 4) {
             R(sum_lanes) s[4] = {{0}};
             for (int64_t i = 0; i < more; i++)
-                for (int j = 0; j < 4; j++) R(sum_add)(&s[j], x, NULL, (r + i) * stride + (v + j) * R(SUM_LANES));
+                for (int j = 0; j < 4; j++)
+                    R(sum_add)(&s[j], x, NULL, (r + i) * stride + (v + j) * R(SUM_LANES));
             for (int j = 0; j < 4; j++)
                 if (more == 16)
                     level[0][v + j] += s[j];
@@ -192,22 +211,24 @@ static inline void R(sum_wide)(real *y, const real *x, int64_t rows, int64_t str
     }
 }
 
-/* four for columns `begin` to `end` of `columns` >= L: vectors, the last one moved back so that it ends with the row. */
-static inline void R(sum_narrow)(real *y, const real *x, int64_t rows, int64_t columns, int64_t stride, int64_t begin,
-                                 int64_t end)
+/* four for columns `begin` to `end` of `columns` >= L: vectors, the last one moved back so that it
+ * ends with the row. */
+static inline void R(sum_narrow)(real *y, const real *x, int64_t rows, int64_t columns,
+                                 int64_t stride, int64_t begin, int64_t end)
 {
     for (int64_t c = begin; c < end; c += R(SUM_LANES)) {
         const int64_t from = c + R(SUM_LANES) <= columns ? c : columns - R(SUM_LANES);
         R(sum_lanes) sum;
         R(sum_four_lanes)(&sum, x + from, NULL, stride, rows);
-        for (int64_t i = c - from; i < R(SUM_LANES) && from + i < end; i++) y[from + i - begin] = sum[i];
+        for (int64_t i = c - from; i < R(SUM_LANES) && from + i < end; i++)
+            y[from + i - begin] = sum[i];
     }
 }
 
-/* One block of at most GR_SUM_BLOCK rows: y[0] is the sum of column `begin`, a multiple of GR_SUM_SLAB, and so on up to
- * `end`, at most GR_SUM_SLAB columns. */
-static inline void R(sum_columns_block)(real *y, const real *x, int64_t rows, int64_t columns, int64_t stride,
-                                        int64_t begin, int64_t end)
+/* One block of at most GR_SUM_BLOCK rows: y[0] is the sum of column `begin`, a multiple of
+ * GR_SUM_SLAB, and so on up to `end`, at most GR_SUM_SLAB columns. */
+static inline void R(sum_columns_block)(real *y, const real *x, int64_t rows, int64_t columns,
+                                        int64_t stride, int64_t begin, int64_t end)
 {
     if (columns == 1) {
         *y = R(sum_block)(x, rows);
@@ -222,12 +243,13 @@ static inline void R(sum_columns_block)(real *y, const real *x, int64_t rows, in
         return;
     }
     for (int64_t c = begin; c < end; c++)
-        y[c - begin] = c < wide ? R(sum_multi)(x + c, NULL, stride, rows) : R(sum_four)(x + c, NULL, stride, rows);
+        y[c - begin] = c < wide ? R(sum_multi)(x + c, NULL, stride, rows)
+                                : R(sum_four)(x + c, NULL, stride, rows);
 }
 
 /* Columns `begin`, a multiple of GR_SUM_SLAB, to `end`, at most as many, of any number of rows. */
-static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int64_t columns, int64_t stride,
-                                       int64_t begin, int64_t end, bool accumulate)
+static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int64_t columns,
+                                       int64_t stride, int64_t begin, int64_t end, bool accumulate)
 {
     real node[GR_SUM_DEPTH / 2][GR_SUM_SLAB], sum[GR_SUM_SLAB]; /* as in sum_blocks */
     const int64_t width = end - begin, last = rows > 0 ? (rows - 1) / GR_SUM_BLOCK : 0;
@@ -247,11 +269,13 @@ static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int
 }
 
 /* y[c] = the sum of column c, or +=. One column alone is a row: its stride must be 1. */
-static inline void R(sum_columns)(real *y, const real *x, int64_t rows, int64_t columns, int64_t stride, bool accumulate)
+static inline void R(sum_columns)(real *y, const real *x, int64_t rows, int64_t columns,
+                                  int64_t stride, bool accumulate)
 {
-    for (int64_t c = 0; c < columns; c += GR_SUM_SLAB)
-        R(sum_columns_slab)(y + c, x, rows, columns, stride, c, columns - c < GR_SUM_SLAB ? columns : c + GR_SUM_SLAB,
-                            accumulate);
+    for (int64_t c = 0; c < columns; c += GR_SUM_SLAB) {
+        const int64_t end = columns - c < GR_SUM_SLAB ? columns : c + GR_SUM_SLAB;
+        R(sum_columns_slab)(y + c, x, rows, columns, stride, c, end, accumulate);
+    }
 }
 
 #undef SUM_INLINE
