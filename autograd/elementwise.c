@@ -62,18 +62,18 @@ static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
     return gr_call_fail(c, "the broadcast result is too large; must have fewer than 2^63 bytes");
 }
 
-/* Operands of one float dtype and one shape, row-major, or numbers: most calls. Describes y, or leaves it to others. */
+/* One or two operands of one float dtype and one shape, row-major, or numbers: most calls. Describes y, or leaves it to
+ * the general way. */
 static inline bool flat_shape(gr_call *c, gr_tensor *y)
 {
-    const unsigned all = (1u << c->inputs) - 1, steps = all & ~(unsigned)c->numbers;
-    if (gr_unlikely(!steps)) return false;
-    const gr_tensor *x = c->slot[__builtin_ctz(steps)].tensor;
+    const unsigned steps = ((1u << c->inputs) - 1) & ~(unsigned)c->numbers;
+    if (gr_unlikely(steps == 0 || steps > 3)) return false;
+    const gr_tensor *x = c->slot[!(steps & 1)].tensor;
     if (gr_unlikely(!x->contiguous || !gr_is_float(x->dtype))) return false;
-    for (int i = 1; i < c->inputs; i++) {
-        if (!(steps >> i & 1)) continue;
-        const gr_tensor *other = c->slot[i].tensor;
-        if (other->key != x->key || !other->contiguous || other->dim != x->dim) return false;
-        for (int d = 0; d < x->dim; d++)
+    if (steps == 3) {
+        const gr_tensor *other = c->slot[1].tensor;
+        if (gr_unlikely(other->key != x->key || !other->contiguous || other->dim != x->dim)) return false;
+        for (int d = x->dim; d-- > 0;)
             if (other->axis[d].size != x->axis[d].size) return false;
     }
     c->dtype = x->dtype;
@@ -121,8 +121,13 @@ enum { SMALL = 16384 }; /* elements that one thread computes without being asked
 /* The operands' addresses; a number stands in `number`, converted. */
 static inline void flat_operands(const gr_call *c, const void **in, double *number)
 {
-    for (int i = 0; i < c->inputs; i++) {
-        if (gr_likely(c->flat >> i & 1)) {
+    if (gr_likely(!c->numbers)) {
+        in[0] = c->slot[0].tensor->data;
+        in[1] = c->slot[1].tensor->data; /* beside a single operand stands the result */
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (c->flat >> i & 1) {
             in[i] = c->slot[i].tensor->data;
             continue;
         }
@@ -134,10 +139,9 @@ static inline void flat_operands(const gr_call *c, const void **in, double *numb
     }
 }
 
-/* Whether the shortest way is open. Three operands of which one is a number take the general one. */
 static inline bool is_flat(const gr_call *c, const gr_tensor *y, const void *loops)
 {
-    return c->flat && y->numel <= SMALL && y->numel > 0 && loops && (c->inputs < 3 || c->flat == 7);
+    return c->flat && (uint64_t)y->numel - 1 < SMALL && loops;
 }
 
 GR_HOT bool gr_row_forward(gr_call *c)
@@ -145,8 +149,8 @@ GR_HOT bool gr_row_forward(gr_call *c)
     gr_tensor *y = gr_out(c, 0)->tensor;
     const gr_kernels *k = gr_devices[y->device]->kernels[c->dtype];
     if (gr_likely(is_flat(c, y, k->flat_forward)) && gr_likely(y->contiguous)) {
-        const void *in[3];
-        double number[3];
+        const void *in[2];
+        double number[2];
         flat_operands(c, in, number);
         k->flat_forward[c->op->code](y->data, in, c->flat, y->numel, gr_attributes(c));
         return true;
@@ -174,8 +178,8 @@ static bool backward_broadcast(gr_call *c, int i, const gr_tensor *dy, const gr_
 /* All lies flat: the loops run straight into the gradients' places. */
 static inline bool backward_flat(gr_call *c, const gr_kernels *k, const gr_tensor *dy)
 {
-    const void *in[3];
-    double number[3];
+    const void *in[2];
+    double number[2];
     flat_operands(c, in, number);
     for (int i = 0; i < c->inputs; i++) {
         if (!c->slot[i].value) continue;

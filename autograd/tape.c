@@ -82,6 +82,7 @@ bool gr_call_same_key(gr_call *c, int i, int j)
 
 typedef struct {
     bool needs, stale;
+    uint8_t device;  /* of an input */
     uint32_t oldest; /* call that the inputs' histories reach */
 } histories;
 
@@ -89,7 +90,7 @@ typedef struct {
 static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
 {
     unsigned numbers = c->numbers;
-    *h = (histories){false, false, UINT32_MAX};
+    *h = (histories){false, false, 0, UINT32_MAX};
     for (gr_slot *slot = c->slot, *end = slot + c->inputs; slot < end; slot++, numbers >>= 1) {
         slot->value = 0;
         if (numbers & 1) continue;
@@ -100,6 +101,7 @@ static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
             slot->tensor = NULL;
             continue;
         }
+        h->device = x->device;
         if (gr_unlikely(x->base != NULL)) h->stale |= x->base->value != x->base_value;
         if (!x->requires_grad) continue;
         h->needs = true;
@@ -136,34 +138,26 @@ static GR_COLD bool no_header(gr_thread *t, gr_call *c, int outputs)
     return abandon(t, c, outputs);
 }
 
-/* The device of the first input that is a tensor. */
-static inline uint8_t device_of(const gr_call *c)
+static inline bool own_memory(gr_thread *t, gr_tensor *y)
 {
-    for (int i = 0; i < c->inputs; i++)
-        if (!gr_is_number(c, i) && c->slot[i].tensor) return c->slot[i].tensor->device;
-    return 0;
+    return gr_can_own(t) && (y->storage || gr_attach_memory(t, y));
 }
 
-static inline bool make_outputs(gr_call *c, gr_thread *t)
+static bool make_outputs(gr_call *c, gr_thread *t, uint8_t device)
 {
-    const uint8_t device = device_of(c);
-    const int outputs = c->outputs;
     gr_slot *out = gr_out(c, 0);
-    for (int k = 0; k < outputs; k++) {
+    for (int k = 0; k < c->outputs; k++) {
         gr_tensor *y = gr_header_take(t);
-        if (gr_unlikely(!y)) return no_header(t, c, k);
+        if (!y) return no_header(t, c, k);
         gr_header_init(y, device);
         out[k].tensor = y;
     }
-    if (gr_unlikely(!c->op->shape(c))) return abandon(t, c, outputs);
-    for (int k = 0; k < outputs; k++) {
-        gr_tensor *y = out[k].tensor;
-        if (gr_unlikely(!gr_can_own(t)) || (gr_likely(!y->storage) && gr_unlikely(!gr_attach_memory(t, y)))) {
-            no_memory(c, y);
-            return abandon(t, c, outputs);
-        }
+    bool ok = c->op->shape(c);
+    for (int k = 0; ok && k < c->outputs; k++) {
+        ok = own_memory(t, out[k].tensor);
+        if (!ok) no_memory(c, out[k].tensor);
     }
-    return true;
+    return ok || abandon(t, c, c->outputs);
 }
 
 /* Only the gradients that are wanted decide what must stay as it is. */
@@ -191,33 +185,41 @@ static inline void note_versions(gr_call *c)
     }
 }
 
-/* Keeps the call: the outputs' headers get their values, what backward reads gets its version. */
-GR_HOT void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
+/* The header of an output gets its value. */
+static inline void give_value(gr_call *c, const gr_thread *t, gr_slot *out, uint32_t value, uint32_t oldest)
 {
-    const gr_op *op = c->op;
-    const uint32_t first = t->tape.values + 1;
-    const int outputs = c->outputs;
-    gr_slot *out = gr_out(c, 0);
-    c->first_value = first;
-    t->tape.values += (uint32_t)outputs;
+    gr_tensor *y = out->tensor;
+    out->version = y->storage->version;
+    if (gr_unlikely(!gr_is_float(y->dtype))) return;
+    y->value = value;
+    y->oldest = oldest < c->first_value ? oldest : c->first_value;
+    y->thread = t->id;
+    y->requires_grad = true;
+    y->call = c;
+}
+
+/* The call joins the tape; what backward reads gets its version. */
+static inline void append(gr_call *c, gr_thread *t)
+{
     what_is_read(c);
     note_versions(c);
-    for (int k = 0; k < outputs; k++) {
-        gr_tensor *y = out[k].tensor;
-        out[k].version = y->storage->version;
-        if (gr_unlikely(op->no_gradient >> k & 1 || !gr_is_float(y->dtype))) continue;
-        if (gr_unlikely(op->in_place) && !y->value && y->grad) gr_tensor_kill_gradient(t, y);
-        y->value = first + (uint32_t)k;
-        y->oldest = oldest < first ? oldest : first;
-        y->thread = t->id;
-        y->requires_grad = true;
-        y->call = c;
-    }
+    c->first_value = t->tape.values + 1;
+    t->tape.values += c->outputs;
     c->previous = t->tape.last;
     c->used_file = NULL;
     c->used_by = 0;
     t->tape.last = c;
-    t->tape.next = (char *)(out + outputs) + ((op->attribute_bytes + 7) & ~(size_t)7);
+    t->tape.next = (char *)gr_attributes(c) + ((c->op->attribute_bytes + 7) & ~(size_t)7);
+}
+
+void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
+{
+    append(c, t);
+    for (int k = 0; k < c->outputs; k++) {
+        gr_slot *out = gr_out(c, k);
+        if (c->op->in_place && !out->tensor->value && out->tensor->grad) gr_tensor_kill_gradient(t, out->tensor);
+        if (!(c->op->no_gradient >> k & 1)) give_value(c, t, out, c->first_value + (uint32_t)k, oldest);
+    }
 }
 
 /* A forward that calls gr_ functions finds the tape's end behind its own call, and nothing recorded. */
@@ -233,22 +235,44 @@ static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
     return ok;
 }
 
+/* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
+static gr_tensor *run_any(gr_call *c, gr_thread *t, histories *h)
+{
+    if (h->stale && t->recording) {
+        c = gr_view_refresh(t, c);
+        if (!c || !check_inputs(c, t, h)) return NULL;
+    }
+    if (c->op->in_place) return gr_call_run_in_place(c, t, h->needs, h->oldest);
+    if (!make_outputs(c, t, h->device)) return NULL;
+    if (!(c->reserve ? run_reserved(c, t) : c->op->forward(c))) return abandon(t, c, c->outputs);
+    t->ran = c;
+    for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
+    if (h->needs && t->recording && c->op->backward) gr_call_record(c, t, h->oldest);
+    return gr_out(c, 0)->tensor;
+}
+
 GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
 {
     gr_thread *t = gr_self();
+    const gr_op *op = c->op;
+    gr_slot *out = &c->slot[c->inputs];
     histories h;
     if (!check_inputs(c, t, &h)) return NULL;
-    if (gr_unlikely(h.stale) && t->recording) {
-        c = gr_view_refresh(t, c);
-        if (!c || !check_inputs(c, t, &h)) return NULL;
-    }
-    if (gr_unlikely(c->op->in_place)) return gr_call_run_in_place(c, t, h.needs, h.oldest);
-    if (!make_outputs(c, t)) return NULL;
-    if (gr_unlikely(!(c->reserve ? run_reserved(c, t) : c->op->forward(c)))) return abandon(t, c, c->outputs);
+    if (gr_unlikely(h.stale || op->in_place || c->outputs != 1 || c->reserve)) return run_any(c, t, &h);
+    gr_tensor *y = gr_header_take(t);
+    if (gr_unlikely(!y)) return no_header(t, c, 0), NULL;
+    gr_header_init(y, h.device);
+    out->tensor = y;
+    if (gr_unlikely(!op->shape(c))) return abandon(t, c, 1);
+    if (gr_unlikely(!own_memory(t, y))) return no_memory(c, y), abandon(t, c, 1);
+    if (gr_unlikely(!op->forward(c))) return abandon(t, c, 1);
+    gr_own(t, y);
     t->ran = c;
-    for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
-    if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest);
-    return gr_out(c, 0)->tensor;
+    if (h.needs && t->recording && gr_likely(op->backward != NULL)) {
+        append(c, t);
+        give_value(c, t, out, c->first_value, h.oldest);
+    }
+    return y;
 }
 
 /* ---- in place ---- */

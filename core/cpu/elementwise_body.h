@@ -3,7 +3,7 @@
 typedef real NAME(row)(enum mode mode, int *rare, const real *p, real dy, real a, real b, real c, real y);
 typedef bool NAME(test)(real a, real b);
 
-/* Operands of a loop; what a row does not have or read points anywhere. */
+/* Operands of a loop; what a row does not have or read points to anything as long. */
 typedef struct {
     const real *dy, *a, *b, *c, *y, *p;
 } NAME(operands);
@@ -134,8 +134,8 @@ GR_INLINE void NAME(forward)(NAME(row) *row, bool trig, int operands, int params
 {
     real p[2] = {0, 0};
     for (int k = 0; k < params; k++) p[k] = (real)param[k];
-    const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : a;
-    NAME(choose)(row, trig, operands, steps, y, false, (NAME(operands)){a, a, b, c, a, p}, n);
+    const real *a = in[0], *b = operands > 1 ? in[1] : a, *unread = steps & 1 ? a : b, *c = operands > 2 ? in[2] : unread;
+    NAME(choose)(row, trig, operands, steps, y, false, (NAME(operands)){unread, a, b, c, unread, p}, n);
 }
 
 GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, void *dx, bool sums, const void *dy,
@@ -143,7 +143,7 @@ GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, v
 {
     real p[2] = {0, 0};
     for (int k = 0; k < params; k++) p[k] = (real)param[k];
-    const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : a;
+    const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : dy;
     const NAME(operands) o = {dy, a, b, c, y, p};
     if (sums)
         NAME(choose)(row, trig, operands, steps, dx, true, o, n);
