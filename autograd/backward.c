@@ -6,56 +6,69 @@
 
 /* ---- gradients of leaves, pending until the walk has succeeded ---- */
 
-static inline uint32_t hash(const gr_tensor *leaf)
+/* Up to FEW leaves are searched one by one. More have an index in the same block: open addressing, entries count from 1. */
+enum { FEW = sizeof((gr_task *)0)->first / sizeof(gr_pending) };
+
+static inline uint32_t *index_place(const gr_task *task, const gr_tensor *leaf)
 {
-    return (uint32_t)((uintptr_t)leaf >> 8) * 2654435761u >> 7;
+    const uint32_t mask = 2 * task->pending_capacity - 1;
+    uint32_t i = (uint32_t)((uintptr_t)leaf >> 8) * 2654435761u >> 7 & mask;
+    while (task->pending_index[i] && task->pending[task->pending_index[i] - 1].leaf != leaf) i = (i + 1) & mask;
+    return &task->pending_index[i];
 }
 
-static gr_pending *find(gr_task *task, const gr_tensor *leaf)
+static inline gr_pending *find(const gr_task *task, const gr_tensor *leaf)
 {
-    uint32_t i = hash(leaf) & (task->pending_capacity - 1);
-    while (task->pending[i].leaf && task->pending[i].leaf != leaf) i = (i + 1) & (task->pending_capacity - 1);
-    return &task->pending[i];
+    if (gr_unlikely(task->pending_index != NULL)) {
+        const uint32_t entry = *index_place(task, leaf);
+        return entry ? &task->pending[entry - 1] : NULL;
+    }
+    for (uint32_t i = 0; i < task->pending_count; i++)
+        if (task->pending[i].leaf == leaf) return &task->pending[i];
+    return NULL;
 }
 
-static bool pending_grow(gr_thread *t, gr_task *task)
+static GR_COLD bool pending_grow(gr_thread *t, gr_task *task)
 {
-    const uint32_t old_capacity = task->pending_capacity, capacity = 4 * old_capacity;
-    gr_storage *block = gr_storage_take(t, capacity * sizeof(gr_pending));
-    if (!block) return false;
-    gr_pending *old = task->pending;
-    gr_storage *old_block = task->pending_block;
+    const uint32_t capacity = 4 * task->pending_capacity;
+    const size_t bytes = capacity * sizeof(gr_pending), index_bytes = 2 * capacity * sizeof(uint32_t);
+    gr_storage *block = gr_storage_take(t, bytes + index_bytes), *old = task->pending_block;
+    if (!block) return gr_fail_memory(task->site, task->op, "the list of leaves", bytes + index_bytes) != NULL;
+    memcpy(block->data, task->pending, task->pending_count * sizeof(gr_pending));
+    memset(block->data + bytes, 0, index_bytes);
     task->pending = (gr_pending *)(void *)block->data;
+    task->pending_index = (uint32_t *)(void *)(block->data + bytes);
     task->pending_capacity = capacity;
     task->pending_block = block;
-    memset(task->pending, 0, capacity * sizeof(gr_pending));
-    for (uint32_t i = 0; i < old_capacity; i++)
-        if (old[i].leaf) *find(task, old[i].leaf) = old[i];
-    if (old_block) gr_storage_drop(t, old_block);
+    for (uint32_t i = 0; i < task->pending_count; i++) *index_place(task, task->pending[i].leaf) = i + 1;
+    if (old) gr_storage_drop(t, old);
     return true;
 }
 
-bool gr_task_wants(gr_task *task, const gr_tensor *leaf)
+static inline gr_pending *append(gr_thread *t, gr_task *task, gr_tensor *leaf)
 {
-    return find(task, leaf)->leaf != NULL;
+    if (gr_unlikely(task->pending_count == task->pending_capacity) && !pending_grow(t, task)) return NULL;
+    gr_pending *p = &task->pending[task->pending_count++];
+    *p = (gr_pending){leaf, NULL};
+    if (gr_unlikely(task->pending_index != NULL)) *index_place(task, leaf) = task->pending_count;
+    return p;
+}
+
+bool gr_task_wants(const gr_task *task, const gr_tensor *leaf)
+{
+    return find(task, leaf) != NULL;
 }
 
 bool gr_task_want(gr_thread *t, gr_task *task, gr_tensor *leaf)
 {
-    if (find(task, leaf)->leaf) return true;
-    if (4 * (task->pending_count + 1) > 3 * task->pending_capacity && !pending_grow(t, task))
-        return gr_fail_memory(task->site, task->op, "the list of leaves", 0) != NULL;
-    gr_pending *p = find(task, leaf);
-    *p = (gr_pending){leaf, NULL};
-    task->pending_count++;
-    return true;
+    return find(task, leaf) || append(t, task, leaf);
 }
 
 gr_tensor **gr_task_place(gr_task *task, const gr_tensor *x)
 {
     if (!x->value) {
         gr_pending *p = find(task, x);
-        return p->leaf ? &p->gradient : NULL;
+        return p ? &p->gradient : NULL;
     }
     return x->value >= task->low && x->value <= task->high ? &task->gradient[x->value - task->low] : NULL;
 }
@@ -64,12 +77,12 @@ gr_tensor **gr_task_place(gr_task *task, const gr_tensor *x)
 static gr_tensor **leaf_gradient(gr_thread *t, gr_task *task, gr_tensor *leaf)
 {
     gr_pending *p = find(task, leaf);
-    if (gr_likely(p->leaf != NULL)) return &p->gradient;
+    if (p) return &p->gradient;
     if (!task->accumulates) return NULL;
     if (gr_unlikely(leaf->thread != t->id))
         return gr_fail(GR_ERROR_STATE, task->site, task->op,
                        "a leaf is of another thread; must be this thread's, or its gradient asked for by gr_autograd_grad");
-    return gr_task_want(t, task, leaf) ? &find(task, leaf)->gradient : NULL;
+    return (p = append(t, task, leaf)) ? &p->gradient : NULL;
 }
 
 /* Where the gradient of a slot's value collects. NULL: not wanted, or an error. */
@@ -110,7 +123,7 @@ bool gr_call_needs(const gr_call *c, int i)
     const gr_slot *slot = &c->slot[i];
     const gr_task *task = gr_self()->task;
     if (!slot->value || gr_is_number(c, i)) return false;
-    if (slot->value == GR_LEAF) return task->accumulates || find((gr_task *)task, slot->tensor)->leaf;
+    if (slot->value == GR_LEAF) return task->accumulates || find(task, slot->tensor);
     return !task->needed || task->needed[slot->value - task->low];
 }
 
@@ -217,23 +230,23 @@ static GR_COLD bool changed(const gr_task *task, const gr_call *c, const gr_tens
 }
 
 /* What backward reads is as it was when the call was made. */
+static inline bool slot_unchanged(const gr_slot *slot)
+{
+    return slot->tensor->state == GR_LIVE && slot->tensor->storage->version == slot->version;
+}
+
 static inline bool unchanged(const gr_task *task, gr_call *c)
 {
-    const gr_op *op = c->op;
-    if (c->reads)
-        for (int i = 0; i < c->inputs; i++) {
-            const gr_slot *slot = &c->slot[i];
-            if (!(c->reads >> (i < 31 ? i : 31) & 1) || gr_is_number(c, i) || !slot->tensor) continue;
-            if (gr_unlikely(slot->tensor->state != GR_LIVE || slot->tensor->storage->version != slot->version))
-                return changed(task, c, slot->tensor, gr_input_name(op, c->inputs, i));
-        }
-    if (c->reads_outputs)
-        for (int k = 0; k < c->outputs; k++) {
-            const gr_slot *slot = gr_out(c, k);
-            if (!(c->reads_outputs >> k & 1)) continue;
-            if (gr_unlikely(slot->tensor->state != GR_LIVE || slot->tensor->storage->version != slot->version))
-                return changed(task, c, slot->tensor, "result");
-        }
+    for (uint32_t reads = c->reads; reads; reads &= reads - 1) {
+        const int first = __builtin_ctz(reads), last = first == 31 ? c->inputs - 1 : first;
+        for (int i = first; i <= last && i < c->inputs; i++)
+            if (!gr_is_number(c, i) && c->slot[i].tensor && gr_unlikely(!slot_unchanged(&c->slot[i])))
+                return changed(task, c, c->slot[i].tensor, gr_input_name(c->op, c->inputs, i));
+    }
+    for (uint32_t reads = c->reads_outputs; reads; reads &= reads - 1) {
+        const gr_slot *slot = gr_out(c, __builtin_ctz(reads));
+        if (gr_unlikely(!slot_unchanged(slot))) return changed(task, c, slot->tensor, "result");
+    }
     return true;
 }
 
@@ -318,10 +331,10 @@ bool gr_task_begin(gr_thread *t, gr_task *task)
         memset(task->gradient, 0, count * sizeof(gr_tensor *));
     }
     task->pending = task->first;
-    task->pending_capacity = sizeof task->first / sizeof task->first[0];
+    task->pending_index = NULL;
+    task->pending_capacity = FEW;
     task->pending_count = 0;
     task->pending_block = NULL;
-    memset(task->first, 0, sizeof task->first);
     task->needed = NULL;
     task->serial = (uint32_t)++t->serial;
     task->depth = t->depth;
@@ -331,11 +344,12 @@ bool gr_task_begin(gr_thread *t, gr_task *task)
     return true;
 }
 
-void gr_task_end(gr_thread *t, gr_task *task)
+/* After a walk that succeeded no gradient of a value is left. */
+void gr_task_end(gr_thread *t, gr_task *task, bool ok)
 {
-    for (uint32_t i = 0; task->gradient_block && i <= task->high - task->low; i++)
+    for (uint32_t i = 0; !ok && task->gradient_block && i <= task->high - task->low; i++)
         drop_gradient(t, task, &task->gradient[i]);
-    for (uint32_t i = 0; task->pending_count && i < task->pending_capacity; i++) {
+    for (uint32_t i = 0; i < task->pending_count; i++) {
         const gr_pending *p = &task->pending[i];
         if (!p->gradient || task->create_graph) continue;
         if (task->accumulates && !p->leaf->grad) /* back to where it waited */
@@ -400,11 +414,11 @@ static gr_tensor *own_recorded(gr_thread *t, const gr_task *task, gr_tensor *lea
 
 static bool commit_recorded(gr_thread *t, gr_task *task)
 {
-    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+    for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_pending *p = &task->pending[i];
         if (p->gradient && !(p->gradient = own_recorded(t, task, p->leaf, p->gradient))) return false;
     }
-    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+    for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
         if (!g) continue;
         gr_disown(t, g);
@@ -418,7 +432,7 @@ static bool commit_recorded(gr_thread *t, gr_task *task)
 /* Pending gradients become the leaves'. Nothing can fail any more. */
 static void commit(gr_thread *t, gr_task *task)
 {
-    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+    for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
         if (!g) continue;
         task->pending[i].gradient = NULL;
@@ -436,7 +450,7 @@ static void commit(gr_thread *t, gr_task *task)
 
 static bool leaf_hooks(gr_thread *t, gr_task *task)
 {
-    for (uint32_t i = 0; i < task->pending_capacity; i++) {
+    for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_pending *p = &task->pending[i];
         if (p->gradient && p->leaf->flags & GR_HOOKED && !gr_run_hooks(t, p->leaf, 0, &p->gradient)) return false;
     }
@@ -472,6 +486,6 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     if (gr_unlikely(t->hooks != NULL)) ok = ok && leaf_hooks(t, &task);
     if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), true);
     t->recording = was_recording;
-    gr_task_end(t, &task);
+    gr_task_end(t, &task, ok);
     return ok;
 }

@@ -67,7 +67,7 @@ static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
 static inline bool flat_shape(gr_call *c, gr_tensor *y)
 {
     const unsigned steps = ((1u << c->inputs) - 1) & ~(unsigned)c->numbers;
-    if (gr_unlikely(steps == 0 || steps > 3)) return false;
+    if (gr_unlikely(steps == 0 || c->inputs > 2)) return false;
     const gr_tensor *x = c->slot[!(steps & 1)].tensor;
     if (gr_unlikely(!x->contiguous || !gr_is_float(x->dtype))) return false;
     if (steps == 3) {

@@ -132,7 +132,7 @@ gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
         ok = gr_task_seed(t, &task, a->outputs.item[i], a->gradients.count ? a->gradients.item[i] : gr_absent);
     ok = ok && gr_task_walk(t, &task, last) && collect(t, &task, a, &result);
     t->recording = was_recording;
-    gr_task_end(t, &task);
+    gr_task_end(t, &task, ok);
     if (memory) gr_storage_drop(t, memory);
     if (ok) result.count = a->inputs.count;
     return result;

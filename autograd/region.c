@@ -290,7 +290,7 @@ bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
     c->slot[1] = (gr_slot){.tensor = x, .value = x->value};
     gr_out(c, 0)->tensor = base;
     const uint32_t oldest = base->value && base->oldest < x->oldest ? base->oldest : x->oldest;
-    gr_call_record(c, t, oldest);
+    gr_call_record(c, t, oldest, 0);
     x->base_value = base->value;
     return true;
 }

@@ -84,13 +84,15 @@ typedef struct {
     bool needs, stale;
     uint8_t device;  /* of an input */
     uint32_t oldest; /* call that the inputs' histories reach */
+    uint32_t reads;  /* by the gradients that are wanted: see gr_op.reads_each */
 } histories;
 
-/* Inputs: alive, of this thread; what they bring along. */
-static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
+/* Inputs: alive, of this thread; what they bring along. Versions are noted, whether or not they will be compared. */
+static inline __attribute__((always_inline)) bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
 {
+    const uint32_t *reads = c->op->reads_each;
     unsigned numbers = c->numbers;
-    *h = (histories){false, false, 0, UINT32_MAX};
+    *h = (histories){false, false, 0, UINT32_MAX, 0};
     for (gr_slot *slot = c->slot, *end = slot + c->inputs; slot < end; slot++, numbers >>= 1) {
         slot->value = 0;
         if (numbers & 1) continue;
@@ -102,10 +104,12 @@ static inline bool check_inputs(gr_call *c, const gr_thread *t, histories *h)
             continue;
         }
         h->device = x->device;
+        slot->version = x->storage->version;
         if (gr_unlikely(x->base != NULL)) h->stale |= x->base->value != x->base_value;
         if (!x->requires_grad) continue;
         h->needs = true;
         slot->value = GR_LEAF;
+        if (reads) h->reads |= reads[slot - c->slot];
         if (!x->value) continue;
         if (gr_unlikely(x->thread != t->id)) return refuse_input(c, (int)(slot - c->slot));
         slot->value = x->value;
@@ -161,35 +165,17 @@ static bool make_outputs(gr_call *c, gr_thread *t, uint8_t device)
 }
 
 /* Only the gradients that are wanted decide what must stay as it is. */
-static inline void what_is_read(gr_call *c)
+static inline void what_is_read(gr_call *c, uint32_t reads)
 {
-    const gr_op *op = c->op;
-    uint32_t reads = op->reads_inputs;
-    c->reads_outputs = op->reads_outputs;
-    if (op->reads_each) {
-        for (int i = 0; i < c->inputs; i++)
-            if (c->slot[i].value) reads |= op->reads_each[i];
-        c->reads_outputs = (uint8_t)(reads >> 31);
-        reads &= INT32_MAX;
-    }
-    c->reads = reads;
-}
-
-static inline void note_versions(gr_call *c)
-{
-    uint32_t reads = c->reads;
-    for (int i = 0; reads && i < c->inputs; i++) { /* bit 31 stands for all inputs from there on */
-        if (reads & 1 && !gr_is_number(c, i) && c->slot[i].tensor)
-            c->slot[i].version = c->slot[i].tensor->storage->version;
-        reads = i < 30 ? reads >> 1 : c->reads >> 31;
-    }
+    const bool each = c->op->reads_each != NULL;
+    c->reads = each ? reads & INT32_MAX : c->op->reads_inputs;
+    c->reads_outputs = each ? (uint8_t)(reads >> 31) : c->op->reads_outputs;
 }
 
 /* The header of an output gets its value. */
 static inline void give_value(gr_call *c, const gr_thread *t, gr_slot *out, uint32_t value, uint32_t oldest)
 {
     gr_tensor *y = out->tensor;
-    out->version = y->storage->version;
     if (gr_unlikely(!gr_is_float(y->dtype))) return;
     y->value = value;
     y->oldest = oldest < c->first_value ? oldest : c->first_value;
@@ -198,25 +184,25 @@ static inline void give_value(gr_call *c, const gr_thread *t, gr_slot *out, uint
     y->call = c;
 }
 
-/* The call joins the tape; what backward reads gets its version. */
-static inline void append(gr_call *c, gr_thread *t)
+/* The call joins the tape. */
+static inline void append(gr_call *c, gr_thread *t, uint32_t reads)
 {
-    what_is_read(c);
-    note_versions(c);
+    what_is_read(c, reads);
     c->first_value = t->tape.values + 1;
     t->tape.values += c->outputs;
     c->previous = t->tape.last;
     c->used_file = NULL;
     c->used_by = 0;
     t->tape.last = c;
-    t->tape.next = (char *)gr_attributes(c) + ((c->op->attribute_bytes + 7) & ~(size_t)7);
+    t->tape.next = (char *)c + c->bytes;
 }
 
-void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest)
+void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)
 {
-    append(c, t);
+    append(c, t, reads);
     for (int k = 0; k < c->outputs; k++) {
         gr_slot *out = gr_out(c, k);
+        out->version = out->tensor->storage->version;
         if (c->op->in_place && !out->tensor->value && out->tensor->grad) gr_tensor_kill_gradient(t, out->tensor);
         if (!(c->op->no_gradient >> k & 1)) give_value(c, t, out, c->first_value + (uint32_t)k, oldest);
     }
@@ -227,7 +213,7 @@ static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
 {
     const struct gr_tape_mark mark = t->tape;
     const bool was_recording = t->recording;
-    t->tape.next = (char *)gr_attributes(c) + ((c->op->attribute_bytes + 7) & ~(size_t)7);
+    t->tape.next = (char *)c + c->bytes;
     t->recording = false;
     const bool ok = c->op->forward(c);
     t->recording = was_recording;
@@ -235,19 +221,23 @@ static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
     return ok;
 }
 
+static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h);
+
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
-static gr_tensor *run_any(gr_call *c, gr_thread *t, histories *h)
+static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
 {
-    if (h->stale && t->recording) {
+    histories h;
+    if (!check_inputs(c, t, &h)) return NULL;
+    if (h.stale && t->recording) {
         c = gr_view_refresh(t, c);
-        if (!c || !check_inputs(c, t, h)) return NULL;
+        if (!c || !check_inputs(c, t, &h)) return NULL;
     }
-    if (c->op->in_place) return gr_call_run_in_place(c, t, h->needs, h->oldest);
-    if (!make_outputs(c, t, h->device)) return NULL;
+    if (c->op->in_place) return run_in_place(c, t, &h);
+    if (!make_outputs(c, t, h.device)) return NULL;
     if (!(c->reserve ? run_reserved(c, t) : c->op->forward(c))) return abandon(t, c, c->outputs);
     t->ran = c;
     for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
-    if (h->needs && t->recording && c->op->backward) gr_call_record(c, t, h->oldest);
+    if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest, h.reads);
     return gr_out(c, 0)->tensor;
 }
 
@@ -255,22 +245,23 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
 {
     gr_thread *t = gr_self();
     const gr_op *op = c->op;
-    gr_slot *out = &c->slot[c->inputs];
     histories h;
+    if (gr_unlikely(op->in_place || c->outputs != 1 || c->reserve)) return run_any(c, t);
     if (!check_inputs(c, t, &h)) return NULL;
-    if (gr_unlikely(h.stale || op->in_place || c->outputs != 1 || c->reserve)) return run_any(c, t, &h);
+    if (gr_unlikely(h.stale)) return run_any(c, t);
     gr_tensor *y = gr_header_take(t);
     if (gr_unlikely(!y)) return no_header(t, c, 0), NULL;
     gr_header_init(y, h.device);
-    out->tensor = y;
+    gr_out(c, 0)->tensor = y;
     if (gr_unlikely(!op->shape(c))) return abandon(t, c, 1);
     if (gr_unlikely(!own_memory(t, y))) return no_memory(c, y), abandon(t, c, 1);
     if (gr_unlikely(!op->forward(c))) return abandon(t, c, 1);
     gr_own(t, y);
     t->ran = c;
     if (h.needs && t->recording && gr_likely(op->backward != NULL)) {
-        append(c, t);
-        give_value(c, t, out, c->first_value, h.oldest);
+        append(c, t, h.reads);
+        gr_out(c, 0)->version = y->storage->version;
+        give_value(c, t, gr_out(c, 0), c->first_value, h.oldest);
     }
     return y;
 }
@@ -318,12 +309,12 @@ static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
     return true;
 }
 
-gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t oldest)
+static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
 {
     const gr_op *op = c->op;
     if (t->failed) return NULL;
     gr_tensor *x = c->slot[0].tensor, *result = gr_out(c, 0)->tensor = x;
-    if (!may_change(c, t, x, needs)) return NULL;
+    if (!may_change(c, t, x, h->needs)) return NULL;
     gr_tensor expected = *x; /* shape describes the result in it; it must come out as x is */
     gr_out(c, 0)->tensor = &expected;
     if (!op->shape(c)) return NULL;
@@ -335,8 +326,8 @@ gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t o
         return NULL;
     }
     gr_out(c, 0)->tensor = result;
-    const bool records = t->recording && op->backward && (needs || (x->base && x->base->requires_grad));
-    what_is_read(c);
+    const bool records = t->recording && op->backward && (h->needs || (x->base && x->base->requires_grad));
+    what_is_read(c, h->reads);
     if (records && c->reads & 1) { /* backward reads what is about to be overwritten */
         gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
         if (!before) return gr_fail_memory(gr_site_of(c), op->name, "the value before the change", (size_t)x->numel);
@@ -349,8 +340,8 @@ gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t o
             before->requires_grad = true;
         }
         c->slot[0].tensor = before;
+        c->slot[0].version = before->storage->version;
     }
-    const uint32_t before_version = x->storage->version;
     if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return NULL;
     t->ran = c;
     x->storage->version++;
@@ -358,10 +349,7 @@ gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t o
     x->storage->changed_file = c->file;
     x->storage->changed_line = c->line;
     if (!records) return x;
-    gr_call_record(c, t, oldest);
-    for (int i = 1; i < c->inputs; i++) /* what shares x's memory has changed since it was read */
-        if (!gr_is_number(c, i) && c->slot[i].tensor && c->slot[i].tensor->storage == x->storage)
-            c->slot[i].version = before_version;
+    gr_call_record(c, t, h->oldest, h->reads);
     return gr_view_replace_base(t, x, gr_site_of(c)) ? x : NULL;
 }
 
@@ -370,7 +358,8 @@ gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t o
 gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
                        gr_site site)
 {
-    if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS)
+    if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS ||
+        op->attribute_bytes > INT32_MAX)
         return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
                        op ? "incomplete" : "NULL");
     if (n < 0 || n > UINT16_MAX || (n && !inputs) || (op->attribute_bytes && !attributes))

@@ -15,7 +15,7 @@ typedef struct gr_slot {
         double real;
     };
     uint32_t value;   /* the tensor's value when the call was made; 0: wants no gradient */
-    uint32_t version; /* the storage's, when recorded */
+    uint32_t version; /* the storage's, when the call was made */
 } gr_slot;
 
 /* A call is built at the tape's end and kept by moving the end. Inputs, outputs, then attributes follow it. */
@@ -36,6 +36,7 @@ struct gr_call {
     uint8_t flat;       /* elementwise: all operands lie as the result does; bit i: operand i is no number. 0: not so */
     uint8_t reads_outputs;
     uint32_t reads;     /* inputs whose elements backward reads; bit 31: and those after the 31st */
+    uint32_t bytes;     /* of all this, to where the next call begins */
     gr_slot slot[];
 };
 
@@ -77,7 +78,8 @@ typedef struct gr_task {
     const char *op;
     gr_tensor **gradient;
     const uint8_t *needed; /* by value - low; NULL: all are */
-    gr_pending *pending;   /* open addressing; capacity a power of two */
+    gr_pending *pending;   /* in the order of their first contributions */
+    uint32_t *pending_index; /* finds them by address, when there are many; else NULL */
     uint32_t pending_count, pending_capacity;
     gr_storage *pending_block, *gradient_block;
     gr_pending first[8];
@@ -97,6 +99,7 @@ static inline gr_call *gr_call_begin(const gr_op *op, int inputs, gr_site site)
     c->op = op;
     c->file = site.file;
     c->line = site.line;
+    c->bytes = (uint32_t)bytes;
     c->inputs = (uint16_t)inputs;
     c->outputs = outputs;
     c->numbers = 0;
@@ -105,8 +108,8 @@ static inline gr_call *gr_call_begin(const gr_op *op, int inputs, gr_site site)
 }
 /* Runs a call whose slots hold the inputs; returns output 0 or NULL. */
 gr_tensor *gr_call_run(gr_call *c);
-void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest);
-gr_tensor *gr_call_run_in_place(gr_call *c, gr_thread *t, bool needs, uint32_t oldest);
+/* reads: what the wanted gradients read, for an op that has reads_each. */
+void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads);
 static inline gr_tensor *gr_run1(const gr_op *op, gr_tensor *x, gr_site site)
 {
     gr_call *c = gr_call_begin(op, 1, site);
@@ -144,10 +147,10 @@ gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
 bool gr_task_begin(gr_thread *t, gr_task *task);
 bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given);
 bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last);
-void gr_task_end(gr_thread *t, gr_task *task);
+void gr_task_end(gr_thread *t, gr_task *task, bool ok);
 /* Leaves whose gradient is asked for, and where a value's or such a leaf's gradient collects. */
 bool gr_task_want(gr_thread *t, gr_task *task, gr_tensor *leaf);
-bool gr_task_wants(gr_task *task, const gr_tensor *leaf);
+bool gr_task_wants(const gr_task *task, const gr_tensor *leaf);
 gr_tensor **gr_task_place(gr_task *task, const gr_tensor *x);
 /* Whether the pass that runs is itself recorded. */
 static inline bool gr_is_recording_backward(void)

@@ -1,6 +1,9 @@
 /* where.c - selection by a condition, and clamping. */
+#include <math.h>
+#include <string.h>
+
 #include "autograd/autograd.h"
-#include "autograd/tape.h"
+#include "autograd/elementwise.h"
 
 /* where: da = condition ? dy : 0,  db = condition ? 0 : dy */
 
@@ -90,14 +93,30 @@ static bool is_absent(gr_value v)
     return v.kind == GR_VALUE_TENSOR && v.tensor == gr_absent;
 }
 
-/* Number bounds: the slope is 1 strictly inside, 0 at a bound, which a comparison with each bound gives. */
-static gr_tensor *bound(gr_tensor *x, gr_value v, bool below, gr_site site)
+static bool is_number(gr_value v)
 {
-    const gr_value own = gr_value_tensor(x);
-    if (v.kind == GR_VALUE_TENSOR || !gr_is_float(x->dtype))
-        return below ? gr_maximum_at(own, v, site) : gr_minimum_at(own, v, site);
-    gr_tensor *outside = below ? gr_le_at(own, v, site) : gr_ge_at(own, v, site);
-    return outside ? gr_where_at(outside, v, own, site) : NULL;
+    return v.kind != GR_VALUE_TENSOR || is_absent(v);
+}
+
+static double number_or(gr_value v, double otherwise)
+{
+    if (is_absent(v)) return otherwise;
+    return v.kind == GR_VALUE_REAL ? v.real : (double)v.integer;
+}
+
+/* Between numbers it is the row hardtanh: one pass, and a slope of 0 at the bounds. */
+static const gr_op clamp_op = {.name = "clamp", .shape = gr_row_shape, .forward = gr_row_forward, .backward = gr_row_backward,
+                               .attribute_bytes = 2 * sizeof(double), .reads_each = gr_rows[GR_E_hardtanh].reads,
+                               .code = GR_E_hardtanh};
+
+static gr_tensor *between_numbers(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
+{
+    const double bound[] = {number_or(lo, -(double)INFINITY), number_or(hi, (double)INFINITY)};
+    gr_call *c = gr_call_begin(&clamp_op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    memcpy(gr_attributes(c), bound, sizeof bound);
+    return gr_call_run(c);
 }
 
 gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
@@ -105,6 +124,7 @@ gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
     if (!gr_usable(x, site, "clamp", "x")) return NULL;
     if (is_absent(lo) && is_absent(hi))
         return gr_fail(GR_ERROR_ARGUMENT, site, "clamp", "lo and hi are both GR_ABSENT; one must be given");
-    if (!is_absent(lo)) x = bound(x, lo, true, site);
-    return x && !is_absent(hi) ? bound(x, hi, false, site) : x;
+    if (gr_is_float(x->dtype) && is_number(lo) && is_number(hi)) return between_numbers(x, lo, hi, site);
+    if (!is_absent(lo)) x = gr_maximum_at(gr_value_tensor(x), lo, site);
+    return x && !is_absent(hi) ? gr_minimum_at(gr_value_tensor(x), hi, site) : x;
 }

@@ -131,6 +131,7 @@ def flat(part):
 
 SPECIAL = {
     "leaky_relu": lambda x, out: torch.ops.aten.leaky_relu.out(x, 0.01, out=out),
+    "hardtanh": lambda x, out: torch.ops.aten.hardtanh.out(x, out=out),
     "softplus": lambda x, out: torch.ops.aten.softplus.out(x, out=out),
     "relu": lambda x, out: torch.clamp(x, min=0, out=out),
     "gelu_erf": lambda x, out: torch.ops.aten.gelu.out(x, out=out),

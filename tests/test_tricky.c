@@ -42,6 +42,7 @@ typedef void row_function(const named *in, gr_tensor *out[OUTPUTS]);
     ONE(leaky_relu_zero_nan, gr_leaky_relu(in->x)) \
     ONE(gelu_extremes, gr_gelu(in->x)) \
     ONE(gelu_tanh_extremes, gr_gelu(in->x, .approximate = GR_GELU_TANH)) \
+    ONE(hardtanh_kinks, gr_hardtanh(in->x)) \
     ONE(softplus_threshold, gr_softplus(in->x)) \
     ONE(softplus_beta, gr_softplus(in->x, .beta = 2, .threshold = 3)) \
     ONE(maximum_tie, gr_maximum(in->x, in->y)) \
@@ -139,7 +140,7 @@ static const listed absent[] = {
     {"relu6_kinks", "relu6"}, {"elu_alpha_kink", "elu"}, {"selu_kink", "selu"},
     {"celu_kink", "celu"}, {"silu_extremes", "silu"}, {"mish_extremes", "mish"},
     {"logsigmoid_extremes", "logsigmoid"}, {"softsign_zero", "softsign"},
-    {"hardtanh_kinks", "hardtanh"}, {"hardsigmoid_kinks", "hardsigmoid"},
+    {"hardsigmoid_kinks", "hardsigmoid"},
     {"hardswish_kinks", "hardswish"}, {"softshrink_kinks", "softshrink"},
     {"hardshrink_kinks", "hardshrink"}, {"threshold_at", "threshold"},
     {"tanhshrink_zero", "tanhshrink"}, {"prelu_zero", "prelu"}, {"glu_pair", "glu"},
