@@ -111,11 +111,12 @@ static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_sl
 GR_HOT gr_tensor *gr_grad_into(gr_call *c, int i, bool *add)
 {
     gr_thread *t = gr_self();
-    gr_tensor **place = place_of(t, t->task, &c->slot[i]);
+    const gr_slot *slot = &c->slot[i];
+    if (!slot->value) return NULL;
+    gr_tensor **place = place_of(t, t->task, slot);
     if (!place) return NULL;
     *add = *place != NULL;
-    if (!*place) *place = fresh_gradient(t, t->task, &c->slot[i]);
-    return *place;
+    return *add ? *place : (*place = fresh_gradient(t, t->task, slot));
 }
 
 bool gr_call_needs(const gr_call *c, int i)
@@ -265,24 +266,27 @@ static GR_COLD bool used_before(const gr_task *task, const gr_call *c)
 }
 
 /* Whether any gradient arrived at c's outputs; and whether any input of c wants one. */
-static inline bool is_reached(const gr_task *task, const gr_call *c)
+static inline bool is_reached(const gr_task *task, const gr_call *c, gr_tensor *const *gradient)
 {
-    bool reached = false, wanted = task->needed == NULL;
-    for (uint32_t k = 0; k < c->outputs; k++) reached |= task->gradient[c->first_value + k - task->low] != NULL;
+    bool reached = gradient[0] != NULL, wanted = task->needed == NULL;
+    for (uint32_t k = 1; k < c->outputs; k++) reached |= gradient[k] != NULL;
     if (gr_likely(wanted) || !reached) return reached;
     for (int i = 0; i < c->inputs; i++) wanted |= gr_call_needs(c, i);
     return wanted;
 }
 
-static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c)
+static GR_COLD bool value_hooks(gr_thread *t, const gr_call *c, gr_tensor **gradient)
+{
+    for (uint32_t k = 0; k < c->outputs; k++)
+        if (gradient[k] && !gr_run_hooks(t, NULL, c->first_value + k, &gradient[k])) return false;
+    return true;
+}
+
+static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor **gradient)
 {
     if (gr_unlikely(c->used_file != NULL)) return used_before(task, c);
     if (gr_unlikely(!unchanged(task, c))) return false;
-    if (gr_unlikely(t->hooks != NULL))
-        for (uint32_t k = 0; k < c->outputs; k++) {
-            gr_tensor **g = &task->gradient[c->first_value + k - task->low];
-            if (*g && !gr_run_hooks(t, NULL, c->first_value + k, g)) return false;
-        }
+    if (gr_unlikely(t->hooks != NULL) && !value_hooks(t, c, gradient)) return false;
     const uint32_t owned = task->rule_owned = t->owned_count;
     if (gr_unlikely(!c->op->backward(c))) {
         if (!t->failed)
@@ -291,26 +295,31 @@ static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c)
     }
     if (gr_unlikely(t->owned_count != owned) && !task->create_graph) gr_owned_release(t, owned, task->site);
     if (!task->retain_graph) {
-        c->used_file = task->site.file ? task->site.file : "?";
+        c->used_file = task->site.file;
         c->used_line = task->site.line;
         c->used_by = task->serial;
     }
     return true;
 }
 
+/* Undoes the marks of a pass that failed at call c. */
+static GR_COLD bool unmark(const gr_task *task, gr_call *last, const gr_call *c)
+{
+    for (gr_call *undo = last; undo != c; undo = undo->previous)
+        if (undo->used_file && undo->used_by == task->serial) undo->used_file = NULL;
+    return false;
+}
+
 bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
 {
     for (gr_call *c = last; c && c->first_value >= task->low; c = c->previous) {
-        if (!is_reached(task, c)) continue;
-        if (gr_unlikely(!run_rule(t, task, c))) {
-            for (gr_call *undo = last; undo != c; undo = undo->previous)
-                if (undo->used_file && undo->used_by == task->serial) undo->used_file = NULL;
-            return false;
-        }
-        for (uint32_t k = 0; k < c->outputs; k++) {
-            const uint32_t at = c->first_value + k - task->low;
-            if (!task->needed || task->needed[at] != 2) drop_gradient(t, task, &task->gradient[at]);
-        }
+        gr_tensor **gradient = &task->gradient[c->first_value - task->low];
+        const uint8_t *needed = task->needed ? task->needed + (c->first_value - task->low) : NULL;
+        const uint32_t outputs = c->outputs;
+        if (!is_reached(task, c, gradient)) continue;
+        if (gr_unlikely(!run_rule(t, task, c, gradient))) return unmark(task, last, c);
+        for (uint32_t k = 0; k < outputs; k++)
+            if (gr_likely(!needed) || needed[k] != 2) drop_gradient(t, task, &gradient[k]);
     }
     return true;
 }
@@ -339,6 +348,7 @@ bool gr_task_begin(gr_thread *t, gr_task *task)
     task->serial = (uint32_t)++t->serial;
     task->depth = t->depth;
     task->rule_owned = t->owned_count;
+    if (!task->site.file) task->site.file = "?"; /* it marks calls as used */
     task->outer = t->task;
     t->task = task;
     return true;

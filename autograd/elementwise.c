@@ -182,17 +182,13 @@ static inline bool backward_flat(gr_call *c, const gr_kernels *k, const gr_tenso
     double number[2];
     flat_operands(c, in, number);
     for (int i = 0; i < c->inputs; i++) {
-        if (!c->slot[i].value) continue;
         bool add;
         gr_tensor *dx = gr_grad_into(c, i, &add);
-        if (gr_unlikely(!dx)) {
-            if (gr_self()->failed) return false;
-            continue;
-        }
-        k->flat_back[c->op->code][i](dx->data, add, dy->data, in, c->flat, gr_out(c, 0)->tensor->data, dy->numel,
-                                     gr_attributes(c));
+        if (dx)
+            k->flat_back[c->op->code][i](dx->data, add, dy->data, in, c->flat, gr_out(c, 0)->tensor->data, dy->numel,
+                                         gr_attributes(c));
     }
-    return true;
+    return gr_grads_given();
 }
 
 GR_HOT bool gr_row_backward(gr_call *c)

@@ -63,7 +63,7 @@ void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf)
 }
 
 /* Data and gradient end; the header waits for its scope. */
-void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
+static inline void kill(gr_thread *t, gr_tensor *x, gr_site site)
 {
     if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
     if (x->value == 0 && x->grad) gr_tensor_kill_gradient(t, x);
@@ -73,13 +73,18 @@ void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
     x->died_line = site.line;
 }
 
+void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    kill(t, x, site);
+}
+
 GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
 {
     while (t->owned_count > keep) {
         const uintptr_t entry = t->owned[--t->owned_count];
         if (gr_likely((entry & 3) == GR_OWNS_TENSOR)) {
             gr_tensor *x = (gr_tensor *)entry;
-            if (gr_likely(x->state == GR_LIVE)) gr_tensor_kill(t, x, site);
+            if (gr_likely(x->state == GR_LIVE)) kill(t, x, site);
             gr_header_drop(t, x);
         } else if ((entry & 3) == GR_OWNS_OBJECT) {
             gr_object *object = (gr_object *)(entry & ~(uintptr_t)3);

@@ -246,7 +246,8 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
     gr_thread *t = gr_self();
     const gr_op *op = c->op;
     histories h;
-    if (gr_unlikely(op->in_place || c->outputs != 1 || c->reserve)) return run_any(c, t);
+    /* the op's own count: reading c's fields together, just after each was written, would wait for the stores */
+    if (gr_unlikely(op->in_place || op->outputs > 1 || c->reserve)) return run_any(c, t);
     if (!check_inputs(c, t, &h)) return NULL;
     if (gr_unlikely(h.stale)) return run_any(c, t);
     gr_tensor *y = gr_header_take(t);

@@ -140,9 +140,13 @@ static inline gr_tensor *gr_call_new(gr_call *c, int i, gr_dtype dtype)
 bool gr_call_same_key(gr_call *c, int i, int j);
 
 /* ---- backward (backward.c) ---- */
-/* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL without
- * memory. Not when the pass is recorded. */
+/* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL when it is not
+ * wanted, and without memory: a rule ends with gr_grads_given. Not when the pass is recorded. */
 gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
+static inline bool gr_grads_given(void)
+{
+    return gr_likely(!gr_self()->failed);
+}
 /* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */
 bool gr_task_begin(gr_thread *t, gr_task *task);
 bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given);

@@ -286,6 +286,23 @@ static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
 }
 /* Sizes, row-major strides and numel of x; false when there are too many elements. Its dtype is set. */
 bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size);
+static inline void gr_set_scalar(gr_tensor *x)
+{
+    x->dim = 0;
+    x->contiguous = true;
+    x->numel = 1;
+}
+/* The same of [rows, columns], neither of them huge or 0: false, and x is as it was. */
+static inline bool gr_set_matrix(gr_tensor *x, int64_t rows, int64_t columns)
+{
+    if (gr_unlikely((uint64_t)(rows - 1) >= INT32_MAX || (uint64_t)(columns - 1) >= INT32_MAX / 8)) return false;
+    x->dim = 2;
+    x->contiguous = true;
+    x->numel = rows * columns;
+    x->axis[0] = (gr_axis){rows, columns};
+    x->axis[1] = (gr_axis){columns, 1};
+    return true;
+}
 /* Whole lines are copied: a loop of unknown length becomes a call. */
 static inline void gr_copy_axes(gr_tensor *to, const gr_tensor *from)
 {

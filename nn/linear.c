@@ -42,6 +42,7 @@ static bool linear_shape(gr_call *c)
     if (b && gr_unlikely(b->dim != 1 || b->axis[0].size != out))
         return gr_call_fail(c, "bias is %s, weight is %s; bias must be [%lld]", gr_shape_text(b, have),
                             gr_shape_text(w, want), (long long)out);
+    if (gr_likely(x->dim == 2) && gr_set_matrix(y, x->axis[0].size, out)) return true;
     int64_t size[GR_MAX_DIMS];
     for (int d = 0; d < x->dim - 1; d++) size[d] = x->axis[d].size;
     size[x->dim - 1] = out;
@@ -55,36 +56,29 @@ static bool linear_forward(gr_call *c)
                                     c->slot[2].tensor);
 }
 
-/* dw = dy' x, written or added where it belongs */
-static bool weight_gradient(gr_call *c, const gr_tensor *dy, const gr_tensor *x)
+/* dy' as a header for the product, which reads no more of it */
+static const gr_tensor *transposed(const gr_tensor *dy, gr_tensor *view)
 {
-    bool add;
-    gr_tensor *dw = gr_grad_into(c, 1, &add), transposed;
-    if (!dw) return false;
-    transposed.dtype = dy->dtype; /* the product reads no more of it */
-    transposed.data = dy->data;
-    transposed.dim = 2;
-    transposed.axis[0] = dy->axis[1];
-    transposed.axis[1] = dy->axis[0];
-    return gr_kernels_of(dw)->matmul(dw, &transposed, x, add);
+    view->dtype = dy->dtype;
+    view->data = dy->data;
+    view->dim = 2;
+    view->axis[0] = dy->axis[1];
+    view->axis[1] = dy->axis[0];
+    return view;
 }
 
 static bool linear_direct(gr_call *c, const gr_tensor *gradient)
 {
-    gr_tensor dy_view, x_view, dx_view;
+    gr_tensor dy_view, x_view, dx_view, turned;
     const gr_tensor *dy = rows_of(gradient, &dy_view), *x = rows_of(c->slot[0].tensor, &x_view);
+    const gr_kernels *k = gr_kernels_of(dy);
     bool add;
-    if (c->slot[0].value && gr_call_needs(c, 0)) {
-        gr_tensor *dx = gr_grad_into(c, 0, &add);
-        if (!dx) return false;
-        if (!gr_kernels_of(dx)->matmul(result_rows(dx, &dx_view), dy, c->slot[1].tensor, add)) return false;
-    }
-    if (c->slot[1].value && gr_call_needs(c, 1) && !weight_gradient(c, dy, x)) return false;
-    if (c->slot[2].value && gr_call_needs(c, 2)) {
-        gr_tensor *db = gr_grad_into(c, 2, &add);
-        if (!db || !gr_kernels_of(db)->reduce(GR_REDUCE_SUM, db, dy, 1, add)) return false;
-    }
-    return true;
+    gr_tensor *dx = gr_grad_into(c, 0, &add);
+    if (dx && !k->matmul(result_rows(dx, &dx_view), dy, c->slot[1].tensor, add)) return false;
+    gr_tensor *dw = gr_grad_into(c, 1, &add);
+    if (dw && !k->matmul(dw, transposed(dy, &turned), x, add)) return false;
+    gr_tensor *db = gr_grad_into(c, 2, &add);
+    return (!db || k->reduce(GR_REDUCE_SUM, db, dy, 1, add)) && gr_grads_given();
 }
 
 static bool linear_recorded(gr_call *c, gr_tensor *dy)

@@ -11,7 +11,8 @@ static bool mse_shape(gr_call *c)
     if (gr_unlikely(!gr_same_sizes(x, t)))
         return gr_call_fail(c, "x is %s, target is %s; shapes must be equal: gr_reshape", gr_shape_text(x, have),
                             gr_shape_text(t, want));
-    return gr_set_sizes(gr_call_new(c, 0, (gr_dtype)x->dtype), 0, NULL);
+    gr_set_scalar(gr_call_new(c, 0, (gr_dtype)x->dtype));
+    return true;
 }
 
 static bool mse_forward(gr_call *c)
@@ -36,18 +37,17 @@ static bool mse_backward(gr_call *c)
     gr_tensor *dy = gr_call_gradient(c, 0);
     if (!dy) return false;
     for (int i = 0; i < 2; i++) {
-        if (!c->slot[i].value || !gr_call_needs(c, i)) continue;
         bool add;
         if (gr_is_recording_backward()) {
+            if (!gr_call_needs(c, i)) continue;
             gr_tensor *dx = mse_recorded(c, dy);
             if (!dx || !gr_grad_add(c, i, i ? gr_neg_at(dx, gr_site_of(c)) : dx)) return false;
             continue;
         }
         gr_tensor *dx = gr_grad_into(c, i, &add);
-        if (!dx) return false;
-        gr_kernels_of(dx)->mse_back(dx, add, dy, c->slot[0].tensor, c->slot[1].tensor, c->op->code, i == 1);
+        if (dx) gr_kernels_of(dx)->mse_back(dx, add, dy, c->slot[0].tensor, c->slot[1].tensor, c->op->code, i == 1);
     }
-    return true;
+    return gr_grads_given();
 }
 
 static const char *const names[] = {"x", "target"};

@@ -238,31 +238,33 @@ static inline void update(const gr_optim *o, const group *g, parameter *p, doubl
     gr_tensor *x = p->tensor, *at = x;
     const gr_kernels *k = gr_kernels_of(x);
     void *state[GR_UPDATE_STATES] = {NULL};
-    for (int s = 0; s < GR_UPDATE_STATES; s++)
-        if (p->state[s]) state[s] = p->state[s]->data;
+    for (int s = 0; s < g->states; s++) state[s] = p->state[s]->data;
     if (gr_unlikely(!x->contiguous)) k->copy(at = p->row_major, x);
     if (o->rule->first >= 0) number[o->rule->first] = !p->started;
     k->update(o->rule->code, at->data, x->grad->data, state, x->numel, number);
     if (gr_unlikely(at != x)) k->copy(x, at);
     p->started = g->states > 0;
-    x->storage->version++;
-    x->storage->changed_by = "step";
+}
+
+static inline void note_change(gr_storage *s, gr_site site)
+{
+    s->version++;
+    s->changed_by = "step";
+    s->changed_file = site.file;
+    s->changed_line = site.line;
 }
 
 GR_HOT bool gr_step_at(gr_optim *o, gr_site site)
 {
     gr_thread *t = gr_self();
     if (gr_unlikely(t->failed) || !usable(o, site, "step") || !prepare(t, o, site)) return false;
-    for (uint32_t i = 0; i < o->groups; i++) {
-        const group *g = &o->group[i];
+    for (const group *g = o->group, *groups_end = g + o->groups; g < groups_end; g++) {
         double number[GR_NUMBERS];
         memcpy(number, g->number, sizeof number);
-        for (uint32_t k = 0; k < g->count; k++) {
-            parameter *p = &g->item[k];
+        for (parameter *p = g->item, *end = p + g->count; p < end; p++) {
             if (!p->tensor->has_grad) continue;
             update(o, g, p, number);
-            p->tensor->storage->changed_file = site.file;
-            p->tensor->storage->changed_line = site.line;
+            note_change(p->tensor->storage, site);
         }
     }
     return true;

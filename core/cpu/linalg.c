@@ -4,23 +4,15 @@
 #include "core/cpu/cpu.h"
 #include "core/cpu/gemm.h"
 
-typedef struct {
-    int64_t m, n, k;
-    gr_matrix a, b;
-    char *c;
-    int dtype;
-    bool add;
-} product;
-
 /* ---- integers: wrap around ---- */
 
 #define MULTIPLY(tag, type) \
-    static void multiply_##tag(const product *p) \
+    static void multiply_##tag(const gr_product *p) \
     { \
         const type *a = p->a.data, *b = p->b.data; \
-        type *c = (type *)(void *)p->c; \
+        type *c = p->c; \
         for (int64_t i = 0; i < p->m; i++, c += p->n) { \
-            for (int64_t j = 0; !p->add && j < p->n; j++) c[j] = 0; \
+            for (int64_t j = 0; !p->accumulate && j < p->n; j++) c[j] = 0; \
             for (int64_t l = 0; l < p->k; l++) { \
                 const uint64_t factor = (uint64_t)a[i * p->a.row + l * p->a.column]; \
                 for (int64_t j = 0; j < p->n; j++) \
@@ -32,12 +24,11 @@ MULTIPLY(i64, int64_t)
 MULTIPLY(i32, int32_t)
 MULTIPLY(u8, uint8_t)
 
-static bool multiply(const product *p)
+static inline bool multiply(int dtype, const gr_product *p)
 {
-    const gr_product x = {p->m, p->n, p->k, p->a, p->b, p->c, p->n, p->add};
-    switch (p->dtype) {
-    case GR_FLOAT32: return gr_multiply_f32(&x);
-    case GR_FLOAT64: return gr_multiply_f64(&x);
+    switch (dtype) {
+    case GR_FLOAT32: return gr_multiply_f32(p);
+    case GR_FLOAT64: return gr_multiply_f64(p);
     case GR_INT64: multiply_i64(p); return true;
     case GR_INT32: multiply_i32(p); return true;
     default: multiply_u8(p); return true;
@@ -59,7 +50,7 @@ static bool report(bool ok, const char *op)
 
 typedef struct {
     const gr_tensor *y, *a, *b;
-    product first;
+    gr_product first;
     _Atomic bool failed;
 } batch;
 
@@ -80,17 +71,17 @@ static void batch_piece(void *context, int64_t begin, int64_t end)
     batch *j = context;
     const int64_t bytes = gr_dtype_size[j->y->dtype];
     for (int64_t at = begin; at < end; at++) {
-        product p = j->first;
+        gr_product p = j->first;
         p.a.data = j->a->data + batch_offset(j->a, j->y, at) * bytes;
         p.b.data = j->b->data + batch_offset(j->b, j->y, at) * bytes;
-        p.c += at * p.m * p.n * bytes;
-        if (!multiply(&p)) atomic_store_explicit(&j->failed, true, memory_order_relaxed);
+        p.c = (char *)p.c + at * p.m * p.n * bytes;
+        if (!multiply(j->y->dtype, &p)) atomic_store_explicit(&j->failed, true, memory_order_relaxed);
     }
 }
 
 enum { PRODUCT_GRAIN = 1 << 20 }; /* multiplications of a piece */
 
-static GR_COLD bool matmul_batch(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, const product *first)
+static GR_COLD bool matmul_batch(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, const gr_product *first)
 {
     batch j = {y, a, b, *first, false};
     const int64_t each = first->m * first->n, count = y->numel / each;
@@ -105,9 +96,9 @@ static GR_COLD bool matmul_batch(gr_tensor *y, const gr_tensor *a, const gr_tens
 GR_HOT bool gr_cpu_matmul(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, bool add)
 {
     const int64_t m = y->axis[y->dim - 2].size, n = y->axis[y->dim - 1].size, k = a->axis[a->dim - 1].size;
-    const product p = {m, n, k, matrix(a), matrix(b), y->data, y->dtype, add};
+    const gr_product p = {m, n, k, matrix(a), matrix(b), y->data, n, add};
     if (gr_unlikely(y->numel == 0)) return true;
-    if (gr_likely(y->numel == m * n)) return report(multiply(&p), "matmul");
+    if (gr_likely(y->numel == m * n)) return report(multiply(y->dtype, &p), "matmul");
     return matmul_batch(y, a, b, &p);
 }
 
@@ -123,7 +114,7 @@ static void put_bias(gr_tensor *y, const gr_tensor *bias, bool add)
         gr_cpu_copy(y, bias);
 }
 
-static bool is_small(const product *p)
+static bool is_small(const gr_product *p)
 {
     return p->k == 1 || (p->k <= GR_GEMM_SMALL_SUM && p->m * p->n * p->k <= GR_GEMM_SMALL);
 }
@@ -132,16 +123,16 @@ GR_HOT bool gr_cpu_linear(gr_tensor *y, const gr_tensor *x, const gr_tensor *w, 
 {
     const gr_matrix weight = matrix(w);
     const int64_t in = x->axis[1].size;
-    product p = {x->axis[0].size, y->axis[1].size, in, matrix(x), {weight.data, weight.column, weight.row},
-                 y->data, y->dtype, false};
+    gr_product p = {x->axis[0].size, y->axis[1].size, in, matrix(x), {weight.data, weight.column, weight.row},
+                    y->data, y->axis[1].size, false};
     if (gr_unlikely(y->numel == 0)) return true;
     if (in == 1 && p.n == 1 && bias && gr_is_float(y->dtype) && (p.a.row == 1 || p.m == 1) && p.m <= gr_grain()) {
         gr_elementwise_loops_now[y->dtype]->affine(y->data, x->data, w->data, bias->data, p.m);
         return true;
     }
-    p.add = bias && !is_small(&p);
-    if (p.add) put_bias(y, bias, false);
-    if (!report(multiply(&p), "linear")) return false;
-    if (bias && !p.add) put_bias(y, bias, true);
+    p.accumulate = bias && !is_small(&p);
+    if (p.accumulate) put_bias(y, bias, false);
+    if (!report(multiply(y->dtype, &p), "linear")) return false;
+    if (bias && !p.accumulate) put_bias(y, bias, true);
     return true;
 }
