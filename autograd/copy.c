@@ -149,6 +149,7 @@ gr_tensor *gr_fill__at(gr_tensor *x, gr_value value, gr_site site)
 {
     if (value.kind == GR_VALUE_TENSOR)
         return gr_fail(GR_ERROR_ARGUMENT, site, "fill_", "value is a tensor; must be a number: gr_copy_");
+    if (x && x->state == GR_LIVE && !gr_check_number(value, (gr_dtype)x->dtype, site, "fill_")) return NULL;
     return fill_run(&fill_op, x, value, site);
 }
 

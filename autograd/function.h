@@ -74,6 +74,7 @@ GR_API gr_tensor *gr_index_select_at(gr_tensor *x, int dim, gr_tensor *index, gr
 
 /* ---- in place ---- */
 
+/* x = value everywhere. Fails when x's dtype does not hold value, as gr_full. */
 GR_API gr_tensor *gr_fill__at(gr_tensor *x, gr_value value, gr_site site);
 GR_API gr_tensor *gr_zero__at(gr_tensor *x, gr_site site);
 /* x = source, broadcast and converted. */

@@ -70,12 +70,12 @@ GR_API gr_tensor *gr_to_at(const gr_to_args *args);
 GR_END_C
 
 #ifndef __cplusplus
-#define gr_reshape(x, ...) gr_reshape_at(x, GR_SHAPE(__VA_ARGS__), GR_HERE)
-#define gr_view(x, ...) gr_view_at(x, GR_SHAPE(__VA_ARGS__), GR_HERE)
+#define gr_reshape(...) GR_CALL_SHAPE(gr_reshape_at, __VA_ARGS__, )
+#define gr_view(...) GR_CALL_SHAPE(gr_view_at, __VA_ARGS__, )
 #define gr_transpose(x, first, second) gr_transpose_at(x, first, second, GR_HERE)
-#define gr_permute(x, ...) gr_permute_at(x, GR_SHAPE(__VA_ARGS__), GR_HERE)
+#define gr_permute(...) GR_CALL_SHAPE(gr_permute_at, __VA_ARGS__, )
 #define gr_t(x) gr_t_at(x, GR_HERE)
-#define gr_expand(x, ...) gr_expand_at(x, GR_SHAPE(__VA_ARGS__), GR_HERE)
+#define gr_expand(...) GR_CALL_SHAPE(gr_expand_at, __VA_ARGS__, )
 #define gr_narrow(x, dim, start, length) gr_narrow_at(x, dim, start, length, GR_HERE)
 #define gr_select(x, dim, index) gr_select_at(x, dim, index, GR_HERE)
 #define gr_slice(...) \

@@ -192,6 +192,8 @@ GR_END_C
 /* Sizes of any integer type; GR_SHAPE() is 0-d. */
 #define GR_COUNT_INT64(...) ((int64_t)(sizeof((int64_t[]){0, __VA_ARGS__}) / sizeof(int64_t)) - 1)
 #define GR_SHAPE(...) gr_shape_from((int64_t[]){0, __VA_ARGS__} + 1, GR_COUNT_INT64(__VA_ARGS__))
+/* f(x, shape, site) of x and sizes, which may be none: what calls it ends the list with a comma. */
+#define GR_CALL_SHAPE(f, x, ...) f(x, GR_SHAPE(__VA_ARGS__), GR_HERE)
 /* Dimensions to work on, for .dims = GR_DIMS(0, 2). */
 #define GR_DIMS(...) GR_SHAPE(__VA_ARGS__)
 

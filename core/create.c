@@ -1,4 +1,5 @@
 /* create.c - new tensors: zeros, ones, full, arange, eye, copies of C arrays. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -48,6 +49,40 @@ static gr_tensor *make_full(const char *op, const gr_make_args *args, gr_dtype d
     return x;
 }
 
+static bool integer_fits(int64_t number, gr_dtype dtype)
+{
+    if (dtype == GR_UINT8) return number >= -UINT8_MAX && number <= UINT8_MAX;
+    return dtype != GR_INT32 || (number >= INT32_MIN && number <= INT32_MAX);
+}
+
+static bool real_fits(double number, gr_dtype dtype)
+{
+    switch (dtype) {
+    case GR_FLOAT32: return !(fabs(number) > (double)FLT_MAX) || isinf(number);
+    case GR_INT64: return number >= -0x1p63 && number < 0x1p63;
+    case GR_INT32: return number >= INT32_MIN && number <= INT32_MAX;
+    case GR_UINT8: return number >= 0 && number <= UINT8_MAX;
+    default: return true;
+    }
+}
+
+bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op)
+{
+    const bool real = number.kind == GR_VALUE_REAL;
+    if (real ? real_fits(number.real, dtype) : integer_fits(number.integer, dtype)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "value is %.17g, which does not fit; must be a number that %s holds",
+            real ? number.real : (double)number.integer, gr_dtype_name[dtype]);
+    return false;
+}
+
+/* The same, of a number that the user chose. */
+static gr_tensor *make_full_of(const char *op, const gr_make_args *args, gr_dtype dtype, gr_value value)
+{
+    if (value.kind == GR_VALUE_TENSOR)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "value is a tensor; must be a number: gr_item(t)");
+    return gr_check_number(value, dtype, args->site, op) ? make_full(op, args, dtype, value) : NULL;
+}
+
 gr_tensor *gr_empty_at(const gr_make_args *args)
 {
     return make("empty", args, gr_resolve_dtype(args->dtype));
@@ -65,12 +100,10 @@ gr_tensor *gr_ones_at(const gr_make_args *args)
 
 gr_tensor *gr_full_at(gr_value value, const gr_make_args *args)
 {
-    if (value.kind == GR_VALUE_TENSOR)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, "full", "value is a tensor; must be a number: gr_item(t)");
     gr_dtype dtype = args->dtype;
     if (dtype == GR_DTYPE_DEFAULT)
         dtype = value.kind == GR_VALUE_REAL ? gr_default_dtype() : value.kind == GR_VALUE_BOOL ? GR_BOOL : GR_INT64;
-    return make_full("full", args, dtype, value);
+    return make_full_of("full", args, dtype, value);
 }
 
 /* ---- like another ---- */
@@ -113,9 +146,7 @@ gr_tensor *gr_full_like_at(gr_value value, const gr_like_args *args)
     gr_make_args made;
     gr_dtype dtype;
     if (!like("full_like", args, &made, &dtype)) return NULL;
-    if (value.kind == GR_VALUE_TENSOR)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, "full_like", "value is a tensor; must be a number: gr_item(t)");
-    return make_full("full_like", &made, dtype, value);
+    return make_full_of("full_like", &made, dtype, value);
 }
 
 /* ---- sequences ---- */

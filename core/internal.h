@@ -379,6 +379,8 @@ static inline gr_tensor gr_alias(const gr_tensor *x)
     return view;
 }
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
+/* Whether the dtype holds the number, a fraction aside; reports it if not. Negative integers may wrap into uint8. */
+bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op);
 
 /* ---- random numbers (random.c) ---- */
 /* Fill t, without a word to autograd; false without memory. t is float, for bernoulli of any dtype. */

@@ -33,7 +33,8 @@ GR_END_C
 #define gr_randn(...) gr_randn_at(GR_MAKE(__VA_ARGS__))
 #define gr_rand_with(...) GR_CALL(gr_rand_at, gr_make_args, GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__)
 #define gr_randn_with(...) GR_CALL(gr_randn_at, gr_make_args, GR_MAKE_DEFAULTS, .site = GR_HERE, .shape = __VA_ARGS__)
-#define gr_randint(low, high, ...) gr_randint_at(low, high, GR_MAKE(__VA_ARGS__))
+#define gr_randint(low, ...) GR_RANDINT(low, __VA_ARGS__, )
+#define GR_RANDINT(low, high, ...) gr_randint_at(low, high, GR_MAKE(__VA_ARGS__))
 #define gr_randint_with(low, high, ...) \
     __extension__({ \
         GR_QUIET_BEGIN gr_randint_at(low, high, \

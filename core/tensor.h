@@ -62,7 +62,8 @@ typedef struct {
 GR_API gr_tensor *gr_empty_at(const gr_make_args *args); /* elements undefined */
 GR_API gr_tensor *gr_zeros_at(const gr_make_args *args);
 GR_API gr_tensor *gr_ones_at(const gr_make_args *args);
-/* Without a dtype: int64 for an integer, bool for a bool, else the default float. */
+/* Without a dtype: int64 for an integer (C11's true is one: write (bool)true), bool for a bool, else the default float.
+ * Fails when the dtype does not hold value, a fraction aside; negative integers wrap into uint8. */
 GR_API gr_tensor *gr_full_at(gr_value value, const gr_make_args *args);
 
 typedef struct {
@@ -191,7 +192,8 @@ GR_END_C
         float *: GR_FLOAT32, const float *: GR_FLOAT32, double *: GR_FLOAT64, const double *: GR_FLOAT64, \
         int64_t *: GR_INT64, const int64_t *: GR_INT64, int32_t *: GR_INT32, const int32_t *: GR_INT32, \
         uint8_t *: GR_UINT8, const uint8_t *: GR_UINT8, bool *: GR_BOOL, const bool *: GR_BOOL)
-#define gr_from(array, ...) gr_from_at(array, GR_DTYPE_OF_ARRAY(array), GR_SHAPE(__VA_ARGS__), GR_HERE)
+#define gr_from(...) GR_FROM(__VA_ARGS__, )
+#define GR_FROM(array, ...) gr_from_at(array, GR_DTYPE_OF_ARRAY(array), GR_SHAPE(__VA_ARGS__), GR_HERE)
 
 #define gr_dim(t) gr_dim_at(t, GR_HERE)
 #define gr_size(t, axis) gr_size_at(t, axis, GR_HERE)
@@ -204,7 +206,7 @@ GR_END_C
 #define gr_requires_grad(t) gr_requires_grad_of_at(t, GR_HERE)
 #define gr_data(t) gr_data_at(t, GR_HERE)
 #define gr_item(t) gr_item_at(t, GR_HERE)
-#define gr_at(t, ...) gr_at_at(t, GR_SHAPE(__VA_ARGS__), GR_HERE)
+#define gr_at(...) GR_CALL_SHAPE(gr_at_at, __VA_ARGS__, )
 #define gr_to_array(t, buffer, count) gr_to_array_at(t, buffer, GR_DTYPE_OF_ARRAY(buffer), count, GR_HERE)
 #define gr_equal(a, b) gr_equal_at(a, b, GR_HERE)
 #define gr_print(object) \

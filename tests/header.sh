@@ -70,6 +70,8 @@ static int made(void)
         gr_at(a, 1, 2) != 6 || gr_item(gr_sum(a)) != 21 || !gr_equal(a, a) || ((float *)gr_data(a))[1] < 2)
         return 2;
     if (!gr_to_array(a, read, 6) || read[5] < 6) return 3;
+    gr_tensor *scalar = gr_reshape(gr_view(gr_permute(gr_expand(gr_from(numbers)))), 1); /* none of the sizes is fine */
+    if (gr_at(gr_reshape(scalar)) != 1 || gr_dim(gr_randint(0, 9)) != 0) return 12;
     if (gr_tensor_text(a, text, sizeof text) < 10 || strcmp(gr_repr(0.5, text), "0.5") != 0) return 4;
     return !gr_print(a);
 }

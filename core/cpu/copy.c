@@ -5,22 +5,31 @@
 
 /* ---- conversion of one run ---- */
 
-static inline int64_t whole_f64(double x)
+/* A number that has no place becomes the lowest integer, as the processor's own conversion has it, and PyTorch. */
+static inline int64_t i64_of_real(double x)
 {
     return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
 }
-#define whole_f32(x) whole_f64((double)(x))
-#define whole_i64(x) (x)
-#define whole_i32(x) (x)
-#define whole_u8(x) (x)
-#define whole_b8(x) (x)
+static inline int32_t i32_of_real(double x)
+{
+    return x >= -0x1p31 && x < 0x1p31 ? (int32_t)x : INT32_MIN;
+}
+static inline int64_t i64_of_integer(int64_t x)
+{
+    return x;
+}
+static inline int32_t i32_of_integer(int64_t x)
+{
+    return (int32_t)x;
+}
+#define WHOLE(as, x) _Generic((x), float: as##_of_real, double: as##_of_real, default: as##_of_integer)(x)
 
-#define AS_f32(tag, x) ((float)(x))
-#define AS_f64(tag, x) ((double)(x))
-#define AS_i64(tag, x) ((int64_t)whole_##tag(x))
-#define AS_i32(tag, x) ((int32_t)whole_##tag(x))
-#define AS_u8(tag, x) ((uint8_t)whole_##tag(x))
-#define AS_b8(tag, x) ((x) != 0)
+#define AS_f32(x) ((float)(x))
+#define AS_f64(x) ((double)(x))
+#define AS_i64(x) WHOLE(i64, x)
+#define AS_i32(x) WHOLE(i32, x)
+#define AS_u8(x) ((uint8_t)WHOLE(i64, x))
+#define AS_b8(x) ((x) != 0)
 
 #define CONVERT(to_tag, to_type, from_tag, from_type) \
     static void from_tag##_to_##to_tag(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n) \
@@ -29,12 +38,12 @@ static inline int64_t whole_f64(double x)
         const from_type *x = from; \
         if (to_step == 1 && from_step == 1) { \
             GR_EACH \
-            for (int64_t i = 0; i < n; i++) y[i] = AS_##to_tag(from_tag, x[i]); \
+            for (int64_t i = 0; i < n; i++) y[i] = AS_##to_tag(x[i]); \
         } else if (from_step == 0) { \
-            const to_type value = AS_##to_tag(from_tag, *x); \
+            const to_type value = AS_##to_tag(*x); \
             for (int64_t i = 0; i < n; i++) y[i * to_step] = value; \
         } else \
-            for (int64_t i = 0; i < n; i++) y[i * to_step] = AS_##to_tag(from_tag, x[i * from_step]); \
+            for (int64_t i = 0; i < n; i++) y[i * to_step] = AS_##to_tag(x[i * from_step]); \
     }
 #define CONVERT_FROM(from_tag, from_type) \
     CONVERT(f32, float, from_tag, from_type) \
