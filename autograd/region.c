@@ -33,6 +33,7 @@ static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const 
     region.contiguous = gr_is_row_major(&region);
     if (repeated) {
         part.numel = region.numel;
+        part.contiguous = false; /* its strides are those of dy */
         if (!(summed = gr_tensor_like(t, &part, (gr_dtype)dy->dtype)) ||
             !gr_kernels_of(dy)->reduce(GR_REDUCE_SUM, summed, dy, repeated, false))
             return false;
@@ -47,13 +48,13 @@ typedef struct {
     gr_geometry region;
 } region_attributes;
 
-static gr_tensor *region_back_run(gr_tensor *dy, const gr_tensor *x, const gr_geometry *g, gr_site site)
+static gr_tensor *region_back_run(gr_tensor *dy, gr_shape whole, const gr_geometry *g, gr_site site)
 {
     gr_call *c = gr_call_begin(&region_back_op, 1, site);
     if (!c) return NULL;
     c->slot[0].tensor = dy;
     region_attributes *r = gr_attributes(c);
-    r->whole = gr_sizes_of(x);
+    r->whole = whole;
     r->region = *g;
     return gr_call_run(c);
 }
@@ -63,7 +64,7 @@ static bool region_gradient(gr_call *c, const gr_geometry *g)
     gr_tensor *dy = gr_call_gradient(c, 0);
     if (!dy) return false;
     if (gr_is_recording_backward()) {
-        gr_tensor *dx = region_back_run(dy, c->slot[0].tensor, g, gr_site_of(c));
+        gr_tensor *dx = region_back_run(dy, gr_sizes_of(c->slot[0].tensor), g, gr_site_of(c));
         return dx && gr_grad_add(c, 0, dx);
     }
     bool add;
@@ -73,9 +74,45 @@ static bool region_gradient(gr_call *c, const gr_geometry *g)
     return region_add(gr_self(), dx, g, dy);
 }
 
+/* A base whose elements do not lie row-major (a detached view): its memory as a line, in which regions have the strides
+ * they have there. */
+static gr_geometry layout_of(const gr_tensor *base)
+{
+    gr_geometry g = {.dim = base->dim};
+    memcpy(g.axis, base->axis, sizeof g.axis);
+    return g;
+}
+
+static gr_shape line_of(const gr_tensor *base)
+{
+    int64_t length = base->numel > 0;
+    for (int d = 0; d < base->dim && base->numel; d++) length += (base->axis[d].size - 1) * base->axis[d].stride;
+    return (gr_shape){1, {length}};
+}
+
+/* dy, of base's shape, as base lies in memory; and back. A row-major base lies as its gradient does. */
+static gr_tensor *as_memory(gr_tensor *dy, const gr_tensor *base, gr_site site)
+{
+    const gr_geometry g = layout_of(base);
+    if (!dy || base->contiguous) return dy ? gr_contiguous_at(dy, site) : NULL;
+    return region_back_run(dy, line_of(base), &g, site);
+}
+
+static gr_tensor *from_memory(gr_tensor *memory, const gr_tensor *base, gr_site site)
+{
+    const gr_geometry g = layout_of(base);
+    return !memory || base->contiguous ? memory : region_run(memory, &g, site);
+}
+
 static bool region_backward(gr_call *c)
 {
-    return region_gradient(c, gr_attributes(c));
+    const gr_geometry *g = gr_attributes(c);
+    const gr_tensor *base = c->slot[0].tensor;
+    if (base->contiguous) return region_gradient(c, g);
+    gr_tensor *dy = gr_call_gradient(c, 0);
+    gr_tensor *line = dy ? region_back_run(dy, line_of(base), g, gr_site_of(c)) : NULL;
+    gr_tensor *dx = from_memory(line, base, gr_site_of(c));
+    return dx && gr_grad_add(c, 0, dx);
 }
 
 static bool region_back_shape(gr_call *c)
@@ -207,7 +244,7 @@ gr_tensor *gr_slice_at(const gr_slice_args *a)
 
 /* ---- views and changes in place ---- */
 
-/* Where view x lies in its base, which is row-major and owns its memory. */
+/* Where view x lies in its base's memory. */
 static gr_geometry place_in_base(const gr_tensor *x, const gr_tensor *base)
 {
     gr_geometry g = {.dim = x->dim, .offset = (x->data - base->data) / gr_dtype_size[x->dtype]};
@@ -265,15 +302,18 @@ static bool replace_backward(gr_call *c)
 {
     const gr_geometry *g = gr_attributes(c);
     const gr_site site = gr_site_of(c);
-    gr_tensor *dy = gr_contiguous_at(gr_call_gradient(c, 0), site);
+    const gr_tensor *base = c->slot[0].tensor;
+    gr_tensor *dy = as_memory(gr_call_gradient(c, 0), base, site);
     if (!dy) return false;
     if (gr_call_needs(c, 1)) {
         gr_tensor *dview = region_run(dy, g, site);
         if (!dview || !gr_grad_add(c, 1, dview)) return false;
     }
     if (!gr_call_needs(c, 0)) return true;
-    gr_tensor *dbase = gr_clone_at(dy, site), *region = dbase ? region_run(dbase, g, site) : NULL;
-    return region && gr_zero__at(region, site) && gr_grad_add(c, 0, dbase);
+    gr_tensor *rest = gr_clone_at(dy, site), *region = rest ? region_run(rest, g, site) : NULL;
+    if (!region || !gr_zero__at(region, site)) return false;
+    gr_tensor *dbase = from_memory(rest, base, site);
+    return dbase && gr_grad_add(c, 0, dbase);
 }
 
 static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape = replace_shape, .forward = gr_no_work,

@@ -147,27 +147,23 @@ gr_tensor *gr_geometry_run(const gr_op *op, gr_tensor *x, const gr_geometry *g, 
  * merge dimensions that lie evenly in memory. */
 static bool strides_for(const gr_tensor *x, gr_geometry *g)
 {
-    int old = x->dim - 1;
+    gr_axis old[GR_MAX_DIMS];
+    int left = 0, d = g->dim;
     int64_t stride = 1;
-    for (int d = g->dim; d-- > 0;) { /* row-major where there is nothing to follow */
-        g->axis[d].stride = stride;
-        stride *= g->axis[d].size ? g->axis[d].size : 1;
+    for (int k = g->dim; k-- > 0;) { /* row-major where there is nothing to follow */
+        g->axis[k].stride = stride;
+        stride *= g->axis[k].size ? g->axis[k].size : 1;
     }
     if (x->numel == 0 || x->contiguous) return true;
-    for (int d = g->dim - 1; d >= 0 && old >= 0;) {
-        int64_t chunk = x->axis[old].size;
-        const int64_t base = x->axis[old].stride; /* of the innermost old dimension in this chunk */
-        while (old > 0 && (x->axis[old - 1].size == 1 || chunk == 1 ||
-                           x->axis[old - 1].stride == x->axis[old].stride * x->axis[old].size)) {
-            if (chunk == 1 && x->axis[old - 1].size != 1) break;
-            chunk *= x->axis[--old].size;
-        }
-        old--;
-        int64_t part = 1;
-        for (stride = base; d >= 0 && (part < chunk || g->axis[d].size == 1); d--) {
-            g->axis[d].stride = stride;
-            stride *= g->axis[d].size;
-            part *= g->axis[d].size;
+    for (int k = 0; k < x->dim; k++) /* the stride of a single element says nothing */
+        if (x->axis[k].size != 1) old[left++] = x->axis[k];
+    while (left-- > 0) {
+        int64_t chunk = old[left].size, part = 1;
+        const int64_t base = old[left].stride;
+        while (left > 0 && old[left - 1].stride == base * chunk) chunk *= old[--left].size;
+        for (; d > 0 && (part < chunk || g->axis[d - 1].size == 1); d--) {
+            g->axis[d - 1].stride = base * part;
+            part *= g->axis[d - 1].size;
         }
         if (part != chunk) return false;
     }

@@ -11,6 +11,7 @@ Suite *kernels_suite(void);
 Suite *print_suite(void);
 Suite *csv_suite(void);
 Suite *tensor_suite(void);
+Suite *view_suite(void);
 Suite *autograd_suite(void);
 Suite *gradients_suite(void);
 Suite *tricky_suite(void);

@@ -1,0 +1,523 @@
+/* test_view.c - views against an oracle: for each element of a view, its place in the memory that it should show, moved about
+ * by loops over places. Strides and offsets follow from these places; so does which reshapes need no copy. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gradus.h"
+#include "tests/suites.h"
+
+enum { MOST = 4096 };
+
+/* A view of `root`, whose memory holds its own places: at[row-major place] is where the element lies, in elements. */
+typedef struct {
+    gr_shape shape;
+    int64_t count, at[MOST];
+} oracle;
+
+static uint32_t random_state;
+static int64_t below(int64_t n)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (int64_t)(random_state >> 8) % n;
+}
+
+/* ---- places ---- */
+
+typedef struct {
+    int64_t i[GR_MAX_DIMS];
+} place;
+
+static place place_of(gr_shape s, int64_t flat)
+{
+    place p = {{0}};
+    for (int d = s.count; d-- > 0; flat /= s.size[d]) p.i[d] = flat % s.size[d];
+    return p;
+}
+
+static int64_t flat_of(gr_shape s, place p)
+{
+    int64_t flat = 0;
+    for (int d = 0; d < s.count; d++) flat = flat * s.size[d] + p.i[d];
+    return flat;
+}
+
+static int64_t count_of(gr_shape s)
+{
+    int64_t n = 1;
+    for (int d = 0; d < s.count; d++) n *= s.size[d];
+    return n;
+}
+
+static gr_shape without(gr_shape s, int dim)
+{
+    for (int d = dim; d + 1 < s.count; d++) s.size[d] = s.size[d + 1];
+    s.count--;
+    return s;
+}
+
+static gr_shape with(gr_shape s, int dim, int64_t size)
+{
+    for (int d = s.count; d > dim; d--) s.size[d] = s.size[d - 1];
+    s.size[dim] = size;
+    s.count++;
+    return s;
+}
+
+/* o becomes `shape`; the element at p was before at source(p, given) */
+typedef place source(place p, const int64_t *given);
+
+static void remap(oracle *o, gr_shape shape, source *from, const int64_t *given)
+{
+    static oracle old;
+    old = *o;
+    o->shape = shape;
+    o->count = count_of(shape);
+    ck_assert_int_le(o->count, MOST);
+    for (int64_t k = 0; k < o->count; k++) o->at[k] = old.at[flat_of(old.shape, from(place_of(shape, k), given))];
+}
+
+static place swapped(place p, const int64_t *dims)
+{
+    const int64_t first = p.i[dims[0]];
+    p.i[dims[0]] = p.i[dims[1]];
+    p.i[dims[1]] = first;
+    return p;
+}
+static place permuted(place p, const int64_t *order) /* order[8] is the number of dims */
+{
+    place q = p;
+    for (int d = 0; d < order[GR_MAX_DIMS]; d++) q.i[order[d]] = p.i[d];
+    return q;
+}
+static place strided(place p, const int64_t *dim_start_step)
+{
+    p.i[dim_start_step[0]] = dim_start_step[1] + p.i[dim_start_step[0]] * dim_start_step[2];
+    return p;
+}
+static place inserted(place p, const int64_t *dim_index)
+{
+    for (int d = GR_MAX_DIMS - 1; d > dim_index[0]; d--) p.i[d] = p.i[d - 1];
+    p.i[dim_index[0]] = dim_index[1];
+    return p;
+}
+static place removed(place p, const int64_t *dim)
+{
+    for (int d = (int)*dim; d + 1 < GR_MAX_DIMS; d++) p.i[d] = p.i[d + 1];
+    return p;
+}
+static place shrunk(place p, const int64_t *old) /* old[8]: dims added in front, old[d]: whether the old dim d was 1 */
+{
+    place q = {{0}};
+    for (int d = 0; d + old[GR_MAX_DIMS] < GR_MAX_DIMS; d++) q.i[d] = old[d] ? 0 : p.i[d + old[GR_MAX_DIMS]];
+    return q;
+}
+
+/* ---- what is compared ---- */
+
+/* Whether the places of o, seen as `shape`, are first + sum of index times a stride: only then a view can show them. */
+static bool is_strided(const oracle *o, gr_shape shape)
+{
+    int64_t stride[GR_MAX_DIMS] = {0};
+    for (int d = 0; d < shape.count; d++) {
+        place p = {{0}};
+        p.i[d] = 1;
+        if (shape.size[d] > 1) stride[d] = o->at[flat_of(shape, p)] - o->at[0];
+    }
+    for (int64_t k = 0; k < o->count; k++) {
+        const place p = place_of(shape, k);
+        int64_t at = o->at[0];
+        for (int d = 0; d < shape.count; d++) at += p.i[d] * stride[d];
+        if (at != o->at[k]) return false;
+    }
+    return true;
+}
+
+static bool is_row_major(const oracle *o)
+{
+    for (int64_t k = 0; k < o->count; k++)
+        if (o->at[k] != o->at[0] + k) return false;
+    return true;
+}
+
+static double number_at(gr_tensor *root, int64_t i)
+{
+    return gr_dtype_of(root) == GR_BOOL ? i % 3 == 0 : gr_dtype_of(root) == GR_UINT8 ? (double)(i % 256) : (double)i;
+}
+
+static int64_t bytes_of(gr_tensor *x)
+{
+    const int64_t bytes[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
+    return bytes[gr_dtype_of(x)];
+}
+
+/* v shows root's memory at o's places; or, if copied, has o's numbers in memory of its own, row-major. */
+static void expect_places(gr_tensor *v, gr_tensor *root, const oracle *o, bool copied, const char *what)
+{
+    static double number[MOST];
+    ck_assert_msg(v != NULL, "%s: %s", what, gr_error() ? gr_error() : "NULL");
+    bool same = gr_dim(v) == o->shape.count && gr_numel(v) == o->count && gr_dtype_of(v) == gr_dtype_of(root);
+    for (int d = 0; same && d < o->shape.count; d++) same = gr_size(v, d) == o->shape.size[d];
+    ck_assert_msg(same, "%s: another shape or dtype", what);
+    const char *const data = gr_data(v), *const memory = gr_data(root);
+    ck_assert(gr_to_array(v, number, o->count));
+    for (int64_t k = 0; k < o->count; k++) {
+        const place p = place_of(o->shape, k);
+        int64_t at = 0;
+        for (int d = 0; d < o->shape.count; d++) at += p.i[d] * gr_stride(v, d);
+        const int64_t lies = (data - memory) / bytes_of(v) + at;
+        ck_assert_msg(copied ? at == k && (lies < 0 || lies >= gr_numel(root)) : lies == o->at[k], "%s: element %d lies at %d, not at %d",
+                      what, (int)k, (int)lies, (int)o->at[k]);
+        ck_assert_msg(number[k] == number_at(root, o->at[k]), "%s: element %d is %g", what, (int)k, number[k]);
+    }
+    ck_assert_msg(gr_is_contiguous(v) == (copied || is_row_major(o)), "%s: is_contiguous is %d", what, gr_is_contiguous(v));
+}
+
+/* A change of the view changes those elements of root, no other. */
+static void expect_shared(gr_tensor *v, gr_tensor *root, const oracle *o)
+{
+    bool hit[MOST] = {false};
+    double now[MOST];
+    gr_tensor *before = gr_clone(root), *zeros = gr_zeros_like(v);
+    for (int64_t k = 0; k < o->count; k++) {
+        if (hit[o->at[k]]) return; /* expanded: cannot be written */
+        hit[o->at[k]] = true;
+    }
+    ck_assert_ptr_eq(gr_copy_(v, zeros), v);
+    ck_assert(gr_to_array(root, now, gr_numel(root)));
+    for (int64_t i = 0; i < gr_numel(root); i++) ck_assert(now[i] == (hit[i] ? 0 : number_at(root, i)));
+    gr_copy_(root, before);
+}
+
+/* ---- one view of x, chosen at random, with the oracle moved along ---- */
+
+/* dim as the call gets it: negative half of the time; `dims` of them */
+static int either_way(int64_t dim, int dims)
+{
+    return (int)(below(2) ? dim : dim - (dims > 0 ? dims : 1));
+}
+
+static gr_tensor *turned(gr_tensor *x, oracle *o)
+{
+    const int dims = o->shape.count;
+    int64_t order[GR_MAX_DIMS + 1] = {0, 1, 2, 3, 4, 5, 6, 7, dims}, two[2] = {dims ? below(dims) : 0, dims ? below(dims) : 0};
+    gr_shape shape = o->shape, asked = o->shape;
+    if (dims == 2 && below(2)) two[0] = 0, two[1] = 1;
+    if (dims < 2 || below(2)) {
+        const int first = either_way(two[0], dims), second = either_way(two[1], dims);
+        shape.size[two[0]] = o->shape.size[two[1]];
+        shape.size[two[1]] = o->shape.size[two[0]];
+        remap(o, shape, swapped, two);
+        return dims == 2 && two[0] != two[1] && below(2) ? gr_t(x) : gr_transpose(x, first, second);
+    }
+    for (int d = dims - 1; d > 0; d--) { /* Fisher and Yates */
+        const int64_t other = below(d + 1), last = order[d];
+        order[d] = order[other];
+        order[other] = last;
+    }
+    for (int d = 0; d < dims; d++) shape.size[d] = o->shape.size[order[d]], asked.size[d] = either_way(order[d], dims);
+    remap(o, shape, permuted, order);
+    return gr_permute_at(x, asked, GR_HERE);
+}
+
+/* narrow, slice, select */
+static gr_tensor *cut(gr_tensor *x, oracle *o)
+{
+    const int dims = o->shape.count;
+    const int64_t dim = below(dims), n = o->shape.size[dim], start = below(n + 1), length = below(n - start + 1);
+    const int given = either_way(dim, dims);
+    gr_shape shape = o->shape;
+    shape.size[dim] = length;
+    if (n && below(3) == 0) {
+        const int64_t index = below(n);
+        remap(o, without(o->shape, (int)dim), inserted, (const int64_t[]){dim, index});
+        return gr_select(x, given, below(2) ? index : index - n);
+    }
+    if (below(2)) {
+        remap(o, shape, strided, (const int64_t[]){dim, start, 1});
+        return gr_narrow(x, given, start < n && below(2) ? start - n : start, length);
+    }
+    const int64_t step = 1 + below(3), end = start + length;
+    shape.size[dim] = 0;
+    for (int64_t i = start; i < end; i += step) shape.size[dim]++;
+    remap(o, shape, strided, (const int64_t[]){dim, start, step});
+    const bool to_end = end == n && below(2), from_end = start < n && below(2), end_from_end = end < n && below(2);
+    return gr_slice(x, .dim = given, .start = from_end ? start - n : start, .end = to_end ? n + below(9) : end_from_end ? end - n : end,
+                    .step = step);
+}
+
+/* unsqueeze, squeeze, expand */
+static gr_tensor *stretched(gr_tensor *x, oracle *o)
+{
+    const int dims = o->shape.count;
+    const int64_t dim = below(dims + 1), kind = below(4);
+    if (kind == 0 && dims < GR_MAX_DIMS) {
+        remap(o, with(o->shape, (int)dim, 1), removed, &dim);
+        return gr_unsqueeze(x, either_way(dim, dims + 1));
+    }
+    if (kind == 1) {
+        for (int d = 0; d < o->shape.count;)
+            if (o->shape.size[d] == 1)
+                o->shape = without(o->shape, d);
+            else
+                d++;
+        return gr_squeeze(x);
+    }
+    if (kind == 2 && dims) {
+        const int64_t only = dim % dims;
+        if (o->shape.size[only] == 1) o->shape = without(o->shape, (int)only);
+        return gr_squeeze(x, .dim = either_way(only, dims));
+    }
+    gr_shape shape = o->shape, asked = {0, {0}};
+    int64_t old[GR_MAX_DIMS + 1] = {0};
+    for (old[GR_MAX_DIMS] = 0; shape.count < GR_MAX_DIMS && below(3) == 0; old[GR_MAX_DIMS]++) shape = with(shape, 0, 1 + below(2));
+    for (int d = 0; d < dims; d++)
+        if ((old[d] = o->shape.size[d] == 1)) shape.size[d + old[GR_MAX_DIMS]] = count_of(shape) > 400 ? 1 : below(4);
+    asked = shape;
+    for (int d = 0; d < dims; d++)
+        if (shape.size[d + old[GR_MAX_DIMS]] == o->shape.size[d] && below(2)) asked.size[d + old[GR_MAX_DIMS]] = -1;
+    remap(o, shape, shrunk, old);
+    return gr_expand_at(x, asked, GR_HERE);
+}
+
+/* As many elements in other sizes; some are the old ones, split or merged. */
+static gr_shape other_sizes(gr_shape s)
+{
+    for (int round = 0; round < 4; round++) {
+        const int d = s.count ? (int)below(s.count) : 0;
+        if (d + 1 < s.count && below(2)) {
+            s.size[d] *= s.size[d + 1];
+            s = without(s, d + 1);
+        } else if (s.count < GR_MAX_DIMS) {
+            const int64_t n = s.count ? s.size[d] : 1, factor = 1 + below(4);
+            if (n % factor) continue;
+            if (s.count) s.size[d] = n / factor;
+            if (s.count || factor == 1) s = with(s, below(2) && s.count ? d + 1 : d, factor);
+        }
+    }
+    return s;
+}
+
+/* reshape, view, flatten: *copied tells whether it had to copy. */
+static gr_tensor *reshaped(gr_tensor *x, oracle *o, bool *copied)
+{
+    gr_shape shape = other_sizes(o->shape), asked = shape;
+    const int dims = o->shape.count;
+    const int start = dims ? (int)below(dims) : 0, end = dims ? start + (int)below(dims - start) : 0;
+    const int64_t kind = below(3);
+    if (kind == 0) { /* flatten; a 0-d tensor becomes 1-d */
+        shape = o->shape;
+        for (int d = start; d < end; d++) shape.size[start] *= o->shape.size[d + 1];
+        for (int d = start; d < end; d++) shape = without(shape, start + 1);
+        if (dims == 0) shape = (gr_shape){1, {1}};
+    }
+    *copied = !is_strided(o, shape);
+    o->shape = shape;
+    if (kind == 0) return gr_flatten(x, .start_dim = either_way(start, dims), .end_dim = either_way(end, dims));
+    if (shape.count && o->count && below(2)) asked.size[below(shape.count)] = -1;
+    if (kind == 1) return gr_reshape_at(x, asked, GR_HERE);
+    gr_tensor *v = gr_view_at(x, asked, GR_HERE);
+    ck_assert_msg((v == NULL) == *copied, "view of a %d-d tensor: %s", dims, v ? "not refused" : gr_error());
+    if (v) return v;
+    ck_assert_ptr_nonnull(strstr(gr_error(), "must be copied: gr_reshape"));
+    gr_error_clear();
+    return gr_reshape_at(x, asked, GR_HERE);
+}
+
+static gr_tensor *root_of(gr_dtype dtype, gr_shape s, oracle *o)
+{
+    gr_tensor *root = gr_empty_with(s, .dtype = dtype);
+    o->shape = s;
+    o->count = count_of(s);
+    double number[MOST];
+    for (int64_t i = 0; i < o->count; i++) number[i] = number_at(root, i), o->at[i] = i;
+    return gr_copy_(root, gr_from_at(number, GR_FLOAT64, s, GR_HERE));
+}
+
+static void silent(const char *text, void *data)
+{
+    (void)text, (void)data;
+}
+
+/* Chains of views of random shapes: after each link all is compared. */
+static void run_chain(int number, gr_dtype dtype, bool recorded)
+{
+    static oracle o;
+    char what[64];
+    gr_shape shape = {(int)below(6), {0}};
+    for (int d = 0; d < shape.count; d++) shape.size[d] = below(12) ? 1 + below(4) : 0;
+    if (number % 50 == 0) shape = (gr_shape){8, {2, 1, 2, 1, 3, 1, 2, 2}};
+    gr_tensor *root = root_of(dtype, shape, &o), *x = root, *before;
+    if (recorded) gr_requires_grad_(root, true);
+    for (int link = 0; link < 8 && x; link++) {
+        const int64_t kind = below(8);
+        bool copied = false;
+        before = x;
+        snprintf(what, sizeof what, "chain %d, link %d, kind %d", number, link, (int)kind);
+        if (kind < 2) x = turned(x, &o);
+        if (kind >= 2 && kind < 4) x = o.shape.count ? cut(x, &o) : gr_view(x);
+        if (kind == 4) x = stretched(x, &o);
+        if (kind == 5) x = reshaped(x, &o, &copied);
+        if (kind == 6) x = gr_detach(x);
+        if (kind == 7) {
+            copied = !is_row_major(&o);
+            x = gr_contiguous(x);
+            if (!copied) ck_assert_ptr_eq(x, before);
+        }
+        expect_places(x, root, &o, copied, what);
+        expect_places(gr_clone(x), root, &o, true, what);
+        if (copied) return;
+        if (!recorded && link % 3 == 0) expect_shared(x, root, &o);
+    }
+}
+
+START_TEST(chains_of_views_show_the_right_elements)
+{
+    static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+    gr_set_error_handler(silent, NULL);
+    random_state = (uint32_t)_i;
+    for (int number = 0; number < 500; number++) {
+        const gr_scope scope = gr_scope_begin();
+        run_chain(number, dtypes[_i], _i < 2 && number % 2);
+        ck_assert_msg(!gr_error(), "%s", gr_error());
+        gr_scope_end(scope);
+    }
+}
+END_TEST
+
+/* ---- strides where no element tells them, as PyTorch 2.15 prints them ---- */
+
+typedef struct {
+    gr_tensor *view;
+    int dims;
+    int64_t size[4], stride[4], offset;
+} printed;
+
+START_TEST(strides_and_offsets_are_pytorchs)
+{
+    gr_tensor *x = gr_zeros(4, 6), *m = gr_zeros(2, 3), *root = x;
+    const printed cases[] = {
+        {gr_zeros(3, 0, 2), 3, {3, 0, 2}, {2, 2, 1}, 0},
+        {gr_t(gr_zeros(1, 3)), 2, {3, 1}, {1, 3}, 0},
+        {gr_unsqueeze(m, -1), 3, {2, 3, 1}, {3, 1, 1}, 0},
+        {gr_unsqueeze(m, 0), 3, {1, 2, 3}, {6, 3, 1}, 0},
+        {gr_unsqueeze(gr_t(m), 1), 3, {3, 1, 2}, {1, 6, 3}, 0},
+        {gr_unsqueeze(gr_zeros(), 0), 1, {1}, {1}, 0},
+        {gr_expand(m, 4, 2, 3), 3, {4, 2, 3}, {0, 3, 1}, 0},
+        {gr_expand(gr_zeros(2, 1), 2, 3), 2, {2, 3}, {1, 0}, 0},
+        {gr_expand(gr_zeros(2, 1), 2, 1), 2, {2, 1}, {1, 1}, 0},
+        {gr_slice(x, .dim = 1, .start = 1, .step = 2), 2, {4, 3}, {6, 2}, 1},
+        {gr_narrow(x, 1, -2, 2), 2, {4, 2}, {6, 1}, 4},
+        {gr_select(x, -1, -1), 1, {4}, {6}, 5},
+        {gr_permute(m, -1, 0), 2, {3, 2}, {1, 3}, 0},
+        {gr_view(gr_permute(gr_zeros(2, 3, 4), 1, 0, 2), 3, 2, 2, 2), 4, {3, 2, 2, 2}, {4, 12, 2, 1}, 0},
+        {gr_view(gr_narrow(gr_zeros(6, 4), 1, 0, 2), 2, 3, 2), 3, {2, 3, 2}, {12, 4, 1}, 0},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        const printed *c = &cases[k];
+        ck_assert_int_eq(gr_dim(c->view), c->dims);
+        for (int d = 0; d < c->dims; d++) {
+            const int64_t size = gr_size(c->view, d), stride = gr_stride(c->view, d - c->dims);
+            ck_assert_msg(size == c->size[d] && stride == c->stride[d], "case %d, dim %d: size %d, stride %d", (int)k, d, (int)size, (int)stride);
+        }
+        if (c->offset) ck_assert_int_eq((float *)gr_data(c->view) - (float *)gr_data(root), c->offset);
+    }
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+START_TEST(views_that_cannot_be_are_refused)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_tensor *x = gr_zeros(2, 3), *scalar = gr_zeros(), *full = gr_zeros(1, 1, 1, 1, 1, 1, 1, 1), *none = gr_zeros(0);
+#define REFUSED(call, text) \
+    do { \
+        gr_tensor *refused_view = call; \
+        ck_assert_msg(!refused_view && gr_error() && strstr(gr_error(), text), "%s: %s", #call, gr_error() ? gr_error() : "no error"); \
+        gr_error_clear(); \
+    } while (0)
+    REFUSED(gr_transpose(x, 0, 2), "transpose: dim is 2, x is [2, 3]; must be -2 to 1");
+    REFUSED(gr_transpose(x, -3, 0), "transpose: dim is -3");
+    REFUSED(gr_permute(x, 0), "permute: order is [0]");
+    REFUSED(gr_permute(x, 0, 0), "must name each dimension of x once");
+    REFUSED(gr_permute(x, 0, 2), "permute: ");
+    REFUSED(gr_permute(x, 0, INT64_MIN), "permute: ");
+    REFUSED(gr_t(gr_zeros(1, 1, 1)), "t: x is [1, 1, 1]; must have at most 2 dimensions");
+    REFUSED(gr_expand(x, 3), "expand: x is [2, 3], shape is [3]");
+    REFUSED(gr_expand(x, 4, 3), "expand: ");
+    REFUSED(gr_expand(x, -1, 2, 3), "expand: ");
+    REFUSED(gr_expand(x, -2, 3), "expand: ");
+    REFUSED(gr_expand(none, 3), "expand: ");
+    REFUSED(gr_narrow(x, 0, 1, 2), "narrow: start is 1, length is 2, x is [2, 3]");
+    REFUSED(gr_narrow(x, 0, -3, 1), "narrow: ");
+    REFUSED(gr_narrow(x, 0, 0, -1), "narrow: ");
+    REFUSED(gr_narrow(x, 0, 1, INT64_MAX), "narrow: ");
+    REFUSED(gr_select(x, 1, 3), "select: index is 3, x is [2, 3]; must be -3 to 2");
+    REFUSED(gr_select(x, 1, -4), "select: ");
+    REFUSED(gr_select(none, 0, 0), "select: ");
+    REFUSED(gr_select(scalar, 0, 0), "select: x is 0-d");
+    REFUSED(gr_narrow(scalar, 0, 0, 1), "narrow: x is 0-d");
+    REFUSED(gr_slice(scalar), "slice: x is 0-d");
+    REFUSED(gr_slice(x, .step = 0), "slice: step is 0; must be 1 or more");
+    REFUSED(gr_slice(x, .step = -1), "slice: step is -1");
+    REFUSED(gr_slice(x, .dim = 2), "slice: dim is 2");
+    REFUSED(gr_squeeze(x, .dim = 2), "squeeze: dim is 2");
+    REFUSED(gr_unsqueeze(x, 3), "unsqueeze: dim is 3, x is [2, 3]; must be -3 to 2");
+    REFUSED(gr_unsqueeze(x, -4), "unsqueeze: dim is -4");
+    REFUSED(gr_unsqueeze(scalar, -2), "unsqueeze: dim is -2");
+    REFUSED(gr_unsqueeze(full, 0), "unsqueeze: x has 8 dimensions");
+    REFUSED(gr_expand(full, 1, 1, 1, 1, 1, 1, 1, 1, 1), "expand: ");
+    REFUSED(gr_flatten(x, .start_dim = 1, .end_dim = 0), "flatten: start_dim is 1, end_dim is 0");
+    REFUSED(gr_flatten(x, .start_dim = 2), "flatten: dim is 2");
+    REFUSED(gr_reshape(x, 4, -1), "reshape: x is [2, 3] (6 elements), shape is [4, -1]");
+    REFUSED(gr_reshape(x, -1, -1), "reshape: ");
+    REFUSED(gr_reshape(x, 5), "reshape: ");
+    REFUSED(gr_reshape(x, -2, -3), "reshape: ");
+    REFUSED(gr_reshape(none, 0, -1), "reshape: "); /* -1 could be anything */
+    REFUSED(gr_view(gr_t(x), 6), "view: x is [3, 2] with strides that do not allow it; must be copied: gr_reshape");
+#undef REFUSED
+}
+END_TEST
+
+/* ---- gradients through views that are taken again after their base has changed ---- */
+
+/* Views of a base that is expanded, or whose elements do not lie row-major, see what is written through others. */
+static gr_tensor *written_through(const gr_tensors *in, void *data)
+{
+    const int kind = *(int *)data;
+    gr_tensor *w = in->item[0], *v = in->item[1], *zeros = gr_zeros_with(GR_SHAPE(4, 3, 2), .dtype = GR_FLOAT64);
+    gr_tensor *base = kind == 0   ? gr_mul(zeros, 1)
+                      : kind == 1 ? gr_detach(gr_permute(zeros, 2, 0, 1))
+                      : kind == 2 ? gr_detach(gr_slice(gr_transpose(zeros, 0, 1), .dim = 1, .start = 1, .step = 2))
+                                  : gr_detach(gr_narrow(zeros, 1, 1, 2));
+    gr_tensor *row = gr_select(base, 0, -1), *line = gr_select(row, 0, 1), *wide = gr_expand(gr_unsqueeze(line, 1), -1, 4);
+    gr_copy_(gr_select(base, 0, 1), gr_sum(w));
+    gr_copy_(gr_select(row, 1, 0), gr_narrow(w, 0, 0, gr_size(row, 0)));
+    gr_mul_(gr_narrow(base, 1, 1, 1), gr_mul(v, v));
+    gr_mul_(line, gr_select(w, 0, 3));
+    return gr_add(gr_mul(gr_sum(gr_mul(wide, wide)), v), gr_sum(gr_mul(gr_flatten(base), gr_flatten(gr_exp(base)))));
+}
+
+START_TEST(views_taken_again_have_right_gradients)
+{
+    gr_tensor *w = gr_requires_grad_(gr_from(((const double[]){.5, -.25, 1.5, .75}), 4), true);
+    gr_tensor *v = gr_requires_grad_(gr_from(((const double[]){1.25}), 1), true);
+    int kind = _i;
+    ck_assert_msg(gr_gradcheck(written_through, GR_TENSORS(w, v), .data = &kind), "%s", gr_error());
+    ck_assert_msg(gr_gradgradcheck(written_through, GR_TENSORS(w, v), .data = &kind), "%s", gr_error());
+}
+END_TEST
+
+Suite *view_suite(void)
+{
+    Suite *s = suite_create("view");
+    TCase *c = tcase_create("view");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, 6);
+    tcase_add_test(c, strides_and_offsets_are_pytorchs);
+    tcase_add_test(c, views_that_cannot_be_are_refused);
+    tcase_add_loop_test(c, views_taken_again_have_right_gradients, 0, 4);
+    suite_add_tcase(s, c);
+    return s;
+}
