@@ -83,7 +83,8 @@ install: all
 	install -D -m 644 $(B)/libgradus.a $(DESTDIR)$(PREFIX)/lib/libgradus.a
 	install -m 755 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libgradus.so
-	install -D -m 644 $(B)/gradus.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/gradus.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
 
 # ---- programs ----
 

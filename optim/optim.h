@@ -27,11 +27,13 @@ typedef struct {
 GR_API gr_optim *gr_optim_sgd_at(const gr_optim_sgd_args *args);
 
 /* One more group of parameters, with options of its own: NAN takes the first group's. Returns its number, -1 on failure. */
+#define GR_INHERIT __builtin_nan("")
 typedef struct {
     gr_optim *optimizer;
     gr_tensors params;
     gr_site site;
-    double lr, momentum, dampening, weight_decay, nesterov, maximize;
+    double lr GR_DEFAULT(GR_INHERIT), momentum GR_DEFAULT(GR_INHERIT), dampening GR_DEFAULT(GR_INHERIT);
+    double weight_decay GR_DEFAULT(GR_INHERIT), nesterov GR_DEFAULT(GR_INHERIT), maximize GR_DEFAULT(GR_INHERIT);
 } gr_optim_group_args;
 GR_API int gr_optim_group_at(const gr_optim_group_args *args);
 
@@ -51,7 +53,6 @@ GR_END_C
 #ifndef __cplusplus
 #define gr_optim_gd(...) GR_CALL(gr_optim_gd_at, gr_optim_gd_args, .lr = 1e-3, .site = GR_HERE, .params = __VA_ARGS__)
 #define gr_optim_sgd(...) GR_CALL(gr_optim_sgd_at, gr_optim_sgd_args, .lr = 1e-3, .site = GR_HERE, .params = __VA_ARGS__)
-#define GR_INHERIT __builtin_nan("")
 #define gr_optim_group(opt, ...) \
     GR_CALL(gr_optim_group_at, gr_optim_group_args, .lr = GR_INHERIT, .momentum = GR_INHERIT, .dampening = GR_INHERIT, \
             .weight_decay = GR_INHERIT, .nesterov = GR_INHERIT, .maximize = GR_INHERIT, .site = GR_HERE, \

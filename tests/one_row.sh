@@ -56,7 +56,7 @@ for name in CC BLAS OPT WERROR; do
 done
 make -s -j"$(nproc)" "${settings[@]}" build/libgradus.a build/gradus.pc build/tests/run >make.log 2>&1 || fail "it does not build: $(tail -20 make.log)"
 CK_RUN_SUITE=gradients build/tests/run || fail "the gradients suite fails with the new row"
-# shellcheck disable=SC2046 # several words on purpose
-"${CC:-cc}" -std=c11 -Wall -Wextra -Werror -I. -Ibuild cube.c build/libgradus.a $(sed -n 's/^Libs.private: //p' build/gradus.pc) -o cube
+# shellcheck disable=SC2046,SC2086 # several words on purpose
+${CC:-cc} -std=c11 -Wall -Wextra -Werror -I. -Ibuild cube.c build/libgradus.a $(sed -n 's/^Libs.private: //p' build/gradus.pc) -o cube
 ./cube || fail "gr_cube: check $? failed"
 echo "one row is an op: gr_cube, gr_cube_, their gradients and their errors"
