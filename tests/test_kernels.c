@@ -112,6 +112,38 @@ START_TEST(loops_write_what_they_should_and_no_more)
 }
 END_TEST
 
+/* ---- results too large for the caches ---- */
+
+/* Elements [from, from + count) of y, a result on all of x and w, are those of the same call on this part alone. */
+static void same_in_part(gr_tensor *y, gr_tensor *part, int64_t from, int64_t count)
+{
+    const size_t bytes = (size_t)count * gr_dtype_size[y->dtype];
+    const char *at = y->data + from * gr_dtype_size[y->dtype];
+    ck_assert_msg(part != NULL, "%s", gr_error());
+    ck_assert_msg(!memcmp(at, part->data, bytes), "elements %lld and %lld more", (long long)from, (long long)count);
+}
+
+START_TEST(a_result_larger_than_the_caches_has_the_same_bits)
+{
+    enum { N = (5 << 20) + 37, PART = 1000 };
+    const int64_t parts[] = {0, 32768 - 500, 5 << 19, N - PART};
+    const gr_scope scope = gr_scope_begin();
+    gr_manual_seed(1);
+    gr_tensor *x = gr_rand(4 * N), *a = gr_narrow(x, 0, 0, N), *b = gr_narrow(x, 0, N, N);
+    gr_tensor *sum = gr_add(a, b), *turned = gr_neg(a), *scaled = gr_mul(3, a), *less = gr_lt(x, 0.5), *copy = gr_clone(a);
+    gr_add_(copy, b);
+    for (int i = 0; i < 4; i++) {
+        gr_tensor *u = gr_narrow(a, 0, parts[i], PART), *v = gr_narrow(b, 0, parts[i], PART);
+        same_in_part(sum, gr_add(u, v), parts[i], PART);
+        same_in_part(copy, gr_add(u, v), parts[i], PART);
+        same_in_part(turned, gr_neg(u), parts[i], PART);
+        same_in_part(scaled, gr_mul(3, u), parts[i], PART);
+        same_in_part(less, gr_lt(gr_narrow(x, 0, 3 * N + parts[i], PART), 0.5), 3 * N + parts[i], PART);
+    }
+    gr_scope_end(scope);
+}
+END_TEST
+
 Suite *kernels_suite(void)
 {
     Suite *s = suite_create("kernels");
@@ -119,6 +151,7 @@ Suite *kernels_suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
+    tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
     tcase_add_test(c, loops_write_what_they_should_and_no_more);
     suite_add_tcase(s, c);
     return s;

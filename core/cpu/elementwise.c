@@ -74,12 +74,43 @@ static inline bool steps_fit(int operands, unsigned steps)
 
 /* ---- everything lies flat ---- */
 
+static void flat_part(const job *j, void *to, int64_t begin, int64_t end)
+{
+    const void *in[SOURCES];
+    for (int k = 0; k < SOURCES; k++) in[k] = j->in[k] + (j->steps >> k & 1 ? begin * j->bytes[k] : 0);
+    call_loop(j, to, in, j->steps, end - begin);
+}
+
 static void flat_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
-    const void *in[SOURCES];
-    for (int k = 0; k < SOURCES; k++) in[k] = j->in[k] + (j->steps >> k & 1 ? begin * j->bytes[k] : 0);
-    call_loop(j, j->result->data + begin * j->to_bytes, in, j->steps, end - begin);
+    flat_part(j, j->result->data + begin * j->to_bytes, begin, end);
+}
+
+enum {
+    STREAM_FROM = 16 << 20, /* bytes of a result that the caches would not keep */
+    STREAM_TILE = 256       /* elements */
+};
+
+static void stream_piece(void *context, int64_t begin, int64_t end)
+{
+    const job *j = context;
+    const gr_elementwise_loops *loops = gr_elementwise_loops_now[j->dtype[0]];
+    _Alignas(64) char tile[STREAM_TILE * GR_MAX_BYTES];
+    for (; begin < end; begin += STREAM_TILE) {
+        const int64_t stop = end - begin < STREAM_TILE ? end : begin + STREAM_TILE;
+        flat_part(j, tile, begin, stop);
+        loops->stream(j->result->data + begin * j->to_bytes, tile, (stop - begin) * j->to_bytes);
+    }
+    loops->streamed();
+}
+
+/* A large result is written past the caches, so that its memory is not read first. Not in place: there it has been. */
+static bool streams(const job *j)
+{
+    bool apart = !j->add && j->result->numel >= STREAM_FROM / j->to_bytes;
+    for (int k = 0; k < SOURCES; k++) apart = apart && j->in[k] != j->result->data;
+    return apart && (uintptr_t)j->result->data % 64 == 0;
 }
 
 static inline void number_as(int64_t *to, gr_dtype dtype, gr_value v)
@@ -280,7 +311,10 @@ static void run_flat(job *j, unsigned steps)
     for (int k = 0; k < SOURCES; k++)
         if (!j->in[k]) j->in[k] = j->in[j->back ? DY : 0];
     j->steps = steps | 1u << DY | 1u << Y;
-    gr_parallel(j->result->numel, gr_grain(), flat_piece, j);
+    if (streams(j))
+        gr_parallel(j->result->numel, GR_GRAIN, stream_piece, j); /* pieces begin at whole lines */
+    else
+        gr_parallel(j->result->numel, gr_grain(), flat_piece, j);
 }
 
 /* steps: of a flat call too large for one loop, else 0. */

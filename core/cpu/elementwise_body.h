@@ -312,6 +312,8 @@ static const gr_elementwise_loops NAME(loops) = {
     .mse_back = NAME(mse_back),
 #endif
     .fill = NAME(fill),
+    .stream = stream,
+    .streamed = streamed,
     .select = NAME(select),
 };
 #undef FOR_FLOAT

@@ -1,6 +1,9 @@
 /* elementwise_loops.c - the rows of elementwise.def as loops, forward and back, for each dtype. */
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h> /* stores past the caches, which no compiler makes of C */
+#endif
 
 #include "core/cpu/loops.h"
 #include "core/scalar.h"
@@ -73,6 +76,37 @@ enum { BLOCK = 1024 };
 
 /* Whether a text must be scanned; folded by the compiler. */
 #define HAS_TRIG(text) (strstr(text, "sin(") || strstr(text, "cos("))
+
+/* ---- loops for all dtypes ---- */
+
+#if defined(__AVX512F__)
+typedef __m512i line_part;
+#define STORE_PAST_CACHES _mm512_stream_si512
+#elif defined(__AVX__)
+typedef __m256i line_part;
+#define STORE_PAST_CACHES _mm256_stream_si256
+#elif defined(__SSE2__)
+typedef __m128i line_part;
+#define STORE_PAST_CACHES _mm_stream_si128
+#endif
+
+static void stream(void *to, const void *from, int64_t bytes)
+{
+    int64_t i = 0;
+#ifdef STORE_PAST_CACHES
+    enum { PART = sizeof(line_part) };
+    for (; i + PART <= bytes; i += PART)
+        STORE_PAST_CACHES((line_part *)(void *)((char *)to + i), *(const line_part *)(const void *)((const char *)from + i));
+#endif
+    memcpy((char *)to + i, (const char *)from + i, (size_t)(bytes - i));
+}
+
+static void streamed(void)
+{
+#ifdef STORE_PAST_CACHES
+    _mm_sfence();
+#endif
+}
 
 #define FLOATING
 #define real float

@@ -14,6 +14,9 @@ typedef struct {
     gr_forward_loop *forward[GR_ELEMENTWISE_COUNT]; /* NULL: the row does not take this dtype */
     gr_back_loop *back[GR_ELEMENTWISE_COUNT][3];    /* floats only */
     void (*fill)(void *y, const void *value, int64_t n);
+    /* to = from, past the caches; both at multiples of 64 bytes. After `streamed` others see it, too */
+    void (*stream)(void *to, const void *from, int64_t bytes);
+    void (*streamed)(void);
     /* y = condition ? a : b; bit 0 of `steps`: a advances, bit 1: b does */
     void (*select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n);
     /* y = round(x * w) + b, w and b single values; floats only */
