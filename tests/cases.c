@@ -85,6 +85,7 @@ OP1(sum_middle, gr_sum(x, .dim = 1))
 OP1(sum_outer, gr_sum(x, .dims = GR_DIMS(0, 2)))
 OP1(mean_all, gr_mean(x))
 OP1(mean_outer, gr_mean(x, .dims = GR_DIMS(0, -1)))
+OP1(mean_first, gr_mean(x, .dim = 0))
 OP1(mean_one, gr_mean(x, .dim = 1, .keepdim = true))
 OP1(prod_all, gr_prod(x))
 OP1(prod_last, gr_prod(x, .dim = -1))
@@ -167,7 +168,7 @@ const op_case op_cases[] = {
     ROW1(sum_last, -2, 2, NO_EDGE, S(2, 3, 4)), ROW1(sum_middle, -2, 2, NO_EDGE, S(2, 3, 4)),
     ROW1(sum_outer, -2, 2, NO_EDGE, S(2, 3, 4, 2)), ROW1(sum_outer, -2, 2, NO_EDGE, S(2, 1, 3, 1, 2)),
     ROW1(mean_all, -2, 2, NO_EDGE, S(17)), ROW1(mean_outer, -2, 2, NO_EDGE, S(2, 3, 4)),
-    ROW1(mean_one, -2, 2, NO_EDGE, S(3, 4)),
+    ROW1(mean_one, -2, 2, NO_EDGE, S(3, 4)), ROW1(mean_first, -2, 2, NO_EDGE, S(5, 3)),
     ROW1(prod_all, .5, 2, NO_EDGE, S(2, 3)), ROW1(prod_last, .5, 2, NO_EDGE, S(2, 4)),
     ROW1(prod_first, .5, 2, NO_EDGE, S(3, 2)),
     ROW1(amax_all, -2, 2, NO_EDGE, S(3, 5)), ROW1(amax_outer, -2, 2, NO_EDGE, S(2, 3, 4)),

@@ -240,7 +240,7 @@ GR_HOT bool gr_cpu_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsi
         gr_reduce_loops_now[x->dtype]->rows(kind, y->data, x->data, 1, x->numel, add);
         return true;
     }
-    if (gr_likely(small && x->dim == 2 && dims == 1 && x->numel > 0)) {
+    if (gr_likely(small && x->dim == 2 && dims == 1 && x->numel > 0 && kind != GR_REDUCE_MEAN)) {
         gr_reduce_loops_now[x->dtype]->columns(kind, y->data, x->data, x->axis[0].size, x->axis[1].size, x->axis[1].size, add);
         return true;
     }
