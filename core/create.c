@@ -225,6 +225,6 @@ gr_tensor *gr_from_at(const void *array, gr_dtype dtype, gr_shape shape, gr_site
     if (!array) return gr_fail(GR_ERROR_ARGUMENT, site, "from", "array is NULL; must hold the elements");
     const gr_make_args made = {.shape = shape, .site = site, .device = {-1, 0}};
     gr_tensor *x = make("from", &made, dtype);
-    if (x) gr_devices[x->device]->copy(x->data, array, (size_t)x->numel * gr_dtype_size[dtype]);
+    if (x) gr_devices[x->device]->upload(x->device, x->data, array, (size_t)x->numel * gr_dtype_size[dtype]);
     return x;
 }

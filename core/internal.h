@@ -1,87 +1,17 @@
-/* internal.h - the structs of the hot path: tensors, storages, and what belongs to a thread. */
+/* internal.h - the hot path from inside: errors, memory, headers, and what belongs to a thread. */
 #ifndef GR_INTERNAL_H
 #define GR_INTERNAL_H
 #include <stdatomic.h>
 #include <string.h>
 
-#include "core/base.h"
 #include "core/kernels.h"
+#include "core/layout.h"
 
 #define GR_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #define GR_HOT __attribute__((hot))
 #define GR_COLD __attribute__((cold, noinline))
 #define gr_likely(x) __builtin_expect(!!(x), 1)
 #define gr_unlikely(x) __builtin_expect(!!(x), 0)
-
-/* A block of memory and its header, one object of the pool. On the CPU the data follows the header. */
-typedef struct gr_storage {
-    char *data;
-    struct gr_storage *next;   /* in its free list */
-    _Atomic uint32_t refs;     /* headers that show it: views share it */
-    uint32_t version;          /* grows with every change in place */
-    uint8_t size_class, device;
-    int32_t changed_line;      /* who changed it last, for error texts */
-    const char *changed_by, *changed_file;
-    size_t bytes;
-} gr_storage;
-
-typedef struct {
-    int64_t size, stride; /* stride in elements */
-} gr_axis;
-
-enum { GR_DEAD = 0, GR_LIVE = 0xA5 };
-#define GR_NOT_OWNED UINT32_MAX
-/* flags of a header */
-enum {
-    GR_HOOKED = 1,        /* a hook or retain_grad waits for its gradient */
-    GR_UNTRACKED_VIEW = 2 /* a view made while nothing was recorded */
-};
-
-/* The header of a tensor, three cache lines. The first holds all that a call on equal shapes reads. A header goes back
- * to the pool only when its scope ends, so the tape may point to it even after gr_free. */
-struct gr_tensor {
-    union {
-        char *data;            /* of element 0 */
-        const char *died_file; /* dead: where its scope ended */
-    };
-    gr_storage *storage;
-    int64_t numel;
-    union {
-        struct {
-            uint8_t state, dtype, device, unused;
-        };
-        uint32_t key; /* state, dtype and device at once: one compare per operand */
-    };
-    union {
-        struct {
-            uint8_t dim;
-            bool requires_grad;
-            bool contiguous; /* row-major without gaps */
-            bool has_grad;   /* leaf: .grad is present (it may wait here, marked absent) */
-        };
-        uint32_t looks;
-    };
-    union {
-        struct {
-            uint32_t value;  /* its value's number on the tape of `thread`; 0: a leaf */
-            uint32_t oldest; /* the number of the first value of the oldest call that its history reaches */
-        };
-        uint64_t history;
-    };
-    union {
-        uint32_t owned_at; /* its place among its thread's owned objects */
-        int32_t died_line;
-    };
-    uint16_t thread; /* that recorded its value, and that may put a gradient into it */
-    uint16_t flags;
-    union {
-        struct gr_call *call; /* value != 0: that made the value */
-        gr_tensor *grad;      /* leaf: the accumulated gradient, owned by it */
-    };
-    gr_tensor *base;      /* view of a tensor whose history it follows, or NULL */
-    gr_axis axis[GR_MAX_DIMS];
-    uint32_t base_value;  /* base's value when this view's history was recorded */
-};
 
 enum { GR_RING = 1024 };    /* headers that die wait until so many more have died */
 enum { GR_CLASSES = 240 };  /* sizes of blocks, see pool.c */

@@ -47,6 +47,16 @@ typedef void gr_flat_forward(void *y, const void *const *in, unsigned steps, int
 typedef void gr_flat_back(void *dx, bool add, const void *dy, const void *const *in, unsigned steps, const void *y, int64_t n,
                           const double *param);
 
+/* A parameter that an optimizer changes: p and the states in place, all of n elements side by side. A state that the rule
+ * does without for its numbers is NULL. first: the states were made for this step. */
+typedef struct {
+    void *p;
+    const void *g;
+    void *state[GR_UPDATE_STATES];
+    int64_t n;
+    bool first;
+} gr_update_item;
+
 typedef struct gr_kernels {
     /* The shortest way for small calls, by row, and by row and operand; NULL where the device has none. */
     gr_flat_forward *const *flat_forward;
@@ -94,18 +104,22 @@ typedef struct gr_kernels {
     /* x's slices along dim at index[] += y's, in the order of index */
     void (*index_add)(gr_tensor *x, int dim, const gr_tensor *index, const gr_tensor *y);
 
-    /* one step of a rule on n elements: p and the states change in place; number[] are the rule's numbers */
-    void (*update)(int code, void *p, const void *g, void *const *state, int64_t n, const double *number);
+    /* one step of a rule on every item of the list, all of them on `device`; number: the rule's numbers, there too */
+    void (*update)(int code, int device, const gr_update_item *item, int64_t count, const double *number);
 } gr_kernels;
 
-/* A device: memory, and a table of kernels for each dtype (NULL where there is none). */
+/* A device: memory, and a table of kernels for each dtype (NULL where there is none). What is called with a tensor finds
+ * the device in it, else it is told: its place in gr_devices. */
 typedef struct gr_device_table {
     const char *name;
-    void *(*allocate)(size_t bytes);
-    void (*release)(void *memory);
-    /* one of the two is host memory, or both */
-    void (*copy)(void *to, const void *from, size_t bytes);
-    void (*synchronise)(void);
+    void *(*allocate)(int device, size_t bytes); /* NULL, unreported, without memory */
+    void (*release)(int device, void *memory);
+    /* From host memory, which may change afterwards; to host memory, where the bytes have arrived on return. False after
+     * reporting a failure of the device. */
+    bool (*upload)(int device, void *to, const void *from, size_t bytes);
+    bool (*download)(int device, void *to, const void *from, size_t bytes);
+    /* Waits until all that this thread asked for is done. */
+    bool (*synchronise)(int device);
     const gr_kernels *kernels[GR_DTYPES];
 } gr_device_table;
 

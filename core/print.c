@@ -51,7 +51,7 @@ static gr_value gr_read_element(const gr_tensor *t, int64_t offset)
         int32_t i32;
         uint8_t u8;
     } e;
-    gr_devices[t->device]->copy(&e, t->data + offset * (int64_t)size, size);
+    gr_devices[t->device]->download(t->device, &e, t->data + offset * (int64_t)size, size);
     switch (t->dtype) {
     case GR_FLOAT32: return gr_value_real((double)e.f);
     case GR_FLOAT64: return gr_value_real(e.d);

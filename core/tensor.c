@@ -181,7 +181,7 @@ static double read_element(const gr_tensor *t, int64_t place)
         uint8_t u8;
         bool b;
     } element;
-    gr_devices[t->device]->copy(&element, t->data + place * (int64_t)size, size);
+    gr_devices[t->device]->download(t->device, &element, t->data + place * (int64_t)size, size);
     switch (t->dtype) {
     case GR_FLOAT32: return (double)element.f;
     case GR_FLOAT64: return element.d;

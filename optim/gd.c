@@ -7,7 +7,7 @@ static int no_states(const double *number)
     return 0;
 }
 
-static const gr_rule gd = {.name = "optim_gd", .code = GR_U_gd, .numbers = 1, .option = {GR_LR}, .first = -1,
+static const gr_rule gd = {.name = "optim_gd", .code = GR_U_gd, .numbers = 1, .option = {GR_LR},
                            .states = no_states};
 
 gr_optim *gr_optim_gd_at(const gr_optim_gd_args *a)

@@ -13,9 +13,12 @@ typedef struct {
 } parameter;
 typedef struct {
     parameter *item;
-    uint32_t count, capacity;
+    uint32_t count;
     double number[GR_NUMBERS];
-    int states; /* that the rule keeps for these numbers */
+    int states;            /* that the rule keeps for these numbers */
+    gr_update_item *list;  /* room for all, filled by each step */
+    gr_tensor *numbers;    /* the numbers on a device that is not the CPU, as they were sent */
+    double sent[GR_NUMBERS];
 } group;
 struct gr_optim {
     gr_object object;
@@ -46,6 +49,10 @@ static void kill_states(gr_optim *o)
             if (p->row_major) gr_tensor_discard(t, p->row_major);
             p->row_major = NULL;
         }
+    for (uint32_t g = 0; g < o->groups; g++) {
+        if (o->group[g].numbers) gr_tensor_discard(t, o->group[g].numbers);
+        o->group[g].numbers = NULL;
+    }
     o->object.alive = GR_DEAD;
 }
 
@@ -53,7 +60,10 @@ static void destroy(gr_object *object)
 {
     gr_optim *o = (gr_optim *)object;
     kill_states(o);
-    for (uint32_t g = 0; g < o->groups; g++) gr_deallocate(o->group[g].item);
+    for (uint32_t g = 0; g < o->groups; g++) {
+        gr_deallocate(o->group[g].item);
+        gr_deallocate(o->group[g].list);
+    }
     gr_deallocate(o->group);
     gr_deallocate(o);
 }
@@ -115,14 +125,19 @@ static bool params_fit(const gr_optim *o, gr_tensors params, gr_site site, const
 static bool add_group(gr_optim *o, gr_tensors params, const double *number, gr_site site, const char *op)
 {
     if (!numbers_fit(o->rule, number, site, op) || !params_fit(o, params, site, op)) return false;
+    const size_t count = (size_t)params.count;
     parameter *item = NULL;
-    if (gr_grow(&o->group, &o->capacity, o->groups, sizeof *o->group))
-        item = gr_allocate((size_t)params.count * sizeof *item);
-    if (!item) return gr_fail_memory(site, op, "the parameters' state", (size_t)params.count * sizeof *item) != NULL;
-    memset(item, 0, (size_t)params.count * sizeof *item);
-    for (int64_t i = 0; i < params.count; i++) item[i].tensor = params.item[i];
+    gr_update_item *list = NULL;
+    if (gr_grow(&o->group, &o->capacity, o->groups, sizeof *o->group) && (item = gr_allocate(count * sizeof *item)))
+        list = gr_allocate(count * sizeof *list);
+    if (!list) {
+        gr_deallocate(item);
+        return gr_fail_memory(site, op, "the parameters' state", count * (sizeof *item + sizeof *list)) != NULL;
+    }
+    memset(item, 0, count * sizeof *item);
+    for (size_t i = 0; i < count; i++) item[i].tensor = params.item[i];
     group *g = &o->group[o->groups++];
-    *g = (group){.item = item, .count = (uint32_t)params.count, .capacity = (uint32_t)params.count};
+    *g = (group){.item = item, .count = (uint32_t)count, .list = list};
     memcpy(g->number, number, (size_t)o->rule->numbers * sizeof *number);
     g->states = o->rule->states(number);
     return true;
@@ -214,6 +229,21 @@ static bool state_ready(gr_thread *t, gr_tensor **state, const gr_tensor *x)
     return true;
 }
 
+/* The rule's numbers in the memory of x's device: sent when they have changed. */
+static bool numbers_ready(gr_thread *t, group *g, const gr_tensor *x)
+{
+    const int64_t size = GR_NUMBERS;
+    if (x->device == 0) return true;
+    if (g->numbers && g->numbers->device == x->device && !memcmp(g->sent, g->number, sizeof g->sent)) return true;
+    if (g->numbers && g->numbers->device != x->device) {
+        gr_tensor_discard(t, g->numbers);
+        g->numbers = NULL;
+    }
+    if (!g->numbers && !(g->numbers = gr_tensor_sized(t, GR_FLOAT64, x->device, 1, &size))) return false;
+    memcpy(g->sent, g->number, sizeof g->sent);
+    return gr_devices[x->device]->upload(x->device, g->numbers->data, g->sent, sizeof g->sent);
+}
+
 /* All checks and all memory, before anything changes. */
 static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
 {
@@ -233,41 +263,55 @@ static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
     return true;
 }
 
-static inline void update(const gr_optim *o, const group *g, parameter *p, double *number)
+/* What the kernel changes: where x lies row-major, its gradient, its states. */
+static inline void describe(gr_update_item *item, const group *g, parameter *p)
 {
-    gr_tensor *x = p->tensor, *at = x;
-    const gr_kernels *k = gr_kernels_of(x);
-    void *state[GR_UPDATE_STATES] = {NULL};
-    for (int s = 0; s < g->states; s++) state[s] = p->state[s]->data;
-    if (gr_unlikely(!x->contiguous)) k->copy(at = p->row_major, x);
-    if (o->rule->first >= 0) number[o->rule->first] = !p->started;
-    k->update(o->rule->code, at->data, x->grad->data, state, x->numel, number);
-    if (gr_unlikely(at != x)) k->copy(x, at);
-    p->started = g->states > 0;
+    const gr_tensor *x = p->tensor;
+    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(p->row_major, x);
+    item->p = (gr_likely(x->contiguous) ? x : p->row_major)->data;
+    item->g = x->grad->data;
+    for (int s = 0; s < GR_UPDATE_STATES; s++) item->state[s] = s < g->states ? p->state[s]->data : NULL;
+    item->n = x->numel;
+    item->first = !p->started;
+    p->started |= g->states > 0;
 }
 
-static inline void note_change(gr_storage *s, gr_site site)
+static inline void finish(parameter *p, gr_site site)
 {
-    s->version++;
-    s->changed_by = "step";
-    s->changed_file = site.file;
-    s->changed_line = site.line;
+    gr_tensor *x = p->tensor;
+    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(x, p->row_major);
+    x->storage->version++;
+    x->storage->changed_by = "step";
+    x->storage->changed_file = site.file;
+    x->storage->changed_line = site.line;
+}
+
+/* Parameters [from, to) of one dtype and device, those that have a gradient, in one call of the kernel. */
+static inline bool update(gr_thread *t, const gr_optim *o, group *g, uint32_t from, uint32_t to, gr_site site)
+{
+    const gr_tensor *x = g->item[from].tensor;
+    int64_t count = 0;
+    if (gr_unlikely(!numbers_ready(t, g, x))) return gr_fail_memory(site, "step", "the rule's numbers", sizeof g->sent) != NULL;
+    for (uint32_t i = from; i < to; i++)
+        if (g->item[i].tensor->has_grad) describe(&g->list[count++], g, &g->item[i]);
+    if (count == 0) return true;
+    gr_kernels_of(x)->update(o->rule->code, x->device, g->list, count,
+                             gr_likely(x->device == 0) ? g->number : (double *)(void *)g->numbers->data);
+    for (uint32_t i = from; i < to; i++)
+        if (g->item[i].tensor->has_grad) finish(&g->item[i], site);
+    return true;
 }
 
 GR_HOT bool gr_step_at(gr_optim *o, gr_site site)
 {
     gr_thread *t = gr_self();
     if (gr_unlikely(t->failed) || !usable(o, site, "step") || !prepare(t, o, site)) return false;
-    for (const group *g = o->group, *groups_end = g + o->groups; g < groups_end; g++) {
-        double number[GR_NUMBERS];
-        memcpy(number, g->number, sizeof number);
-        for (parameter *p = g->item, *end = p + g->count; p < end; p++) {
-            if (!p->tensor->has_grad) continue;
-            update(o, g, p, number);
-            note_change(p->tensor->storage, site);
+    for (group *g = o->group, *groups_end = g + o->groups; g < groups_end; g++)
+        for (uint32_t from = 0, to; from < g->count; from = to) {
+            for (to = from + 1; to < g->count && g->item[to].tensor->key == g->item[from].tensor->key;) to++;
+            if (!update(t, o, g, from, to, site)) return false;
         }
-    }
-    return true;
+    return gr_likely(!t->failed);
 }
 
 bool gr_zero_grad_optim_at(gr_optim *o, gr_site site)

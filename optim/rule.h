@@ -12,7 +12,6 @@ typedef struct gr_rule {
     int code;                   /* enum gr_update */
     int numbers;
     int option[GR_NUMBERS];     /* which option each number is; -1: made by the step */
-    int first;                  /* the number that tells a state's first step, or -1 */
     int (*states)(const double *number);
     /* what is wrong with these numbers, or NULL */
     const char *(*refuse)(const double *number);

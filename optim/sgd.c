@@ -1,7 +1,7 @@
 /* sgd.c - stochastic gradient descent with momentum. */
 #include "optim/rule.h"
 
-enum { LR, MOMENTUM, DAMPENING, WEIGHT_DECAY, NESTEROV, MAXIMIZE, FIRST, NUMBERS }; /* as update.def names them */
+enum { LR, MOMENTUM, DAMPENING, WEIGHT_DECAY, NESTEROV, MAXIMIZE, NUMBERS }; /* as update.def names them */
 
 static int states(const double *number)
 {
@@ -16,11 +16,11 @@ static const char *refuse(const double *number)
 }
 
 static const gr_rule sgd = {.name = "optim_sgd", .code = GR_U_sgd, .numbers = NUMBERS,
-                            .option = {GR_LR, GR_MOMENTUM, GR_DAMPENING, GR_WEIGHT_DECAY, GR_NESTEROV, GR_MAXIMIZE, -1},
-                            .first = FIRST, .states = states, .refuse = refuse};
+                            .option = {GR_LR, GR_MOMENTUM, GR_DAMPENING, GR_WEIGHT_DECAY, GR_NESTEROV, GR_MAXIMIZE},
+                            .states = states, .refuse = refuse};
 
 gr_optim *gr_optim_sgd_at(const gr_optim_sgd_args *a)
 {
-    const double number[NUMBERS] = {a->lr, a->momentum, a->dampening, a->weight_decay, a->nesterov, a->maximize, 0};
+    const double number[NUMBERS] = {a->lr, a->momentum, a->dampening, a->weight_decay, a->nesterov, a->maximize};
     return gr_optim_make(&sgd, a->params, number, a->site);
 }

@@ -20,13 +20,29 @@ const gr_update_loops *const *gr_update_loops_now;
 
 /* ---- memory ---- */
 
-static void copy_memory(void *to, const void *from, size_t bytes)
+static void *allocate(int device, size_t bytes)
 {
-    if (bytes) memcpy(to, from, bytes);
+    (void)device;
+    return gr_allocate(bytes);
 }
 
-static void nothing_to_wait_for(void)
+static void release(int device, void *memory)
 {
+    (void)device;
+    gr_deallocate(memory);
+}
+
+static bool copy_memory(int device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    if (bytes) memcpy(to, from, bytes);
+    return true;
+}
+
+static bool nothing_to_wait_for(int device)
+{
+    (void)device;
+    return true;
 }
 
 void *gr_cpu_temporary(const char *op, const char *purpose, int64_t count, size_t bytes)
@@ -62,9 +78,10 @@ KERNELS(whole, gr_cpu_update_f64)
 
 const gr_device_table gr_cpu_device = {
     .name = "cpu",
-    .allocate = gr_allocate,
-    .release = gr_deallocate,
-    .copy = copy_memory,
+    .allocate = allocate,
+    .release = release,
+    .upload = copy_memory,
+    .download = copy_memory,
     .synchronise = nothing_to_wait_for,
     .kernels = {[GR_FLOAT32] = &kernels_f32,
                 [GR_FLOAT64] = &kernels_f64,

@@ -82,7 +82,7 @@ void gr_cpu_index_select(gr_tensor *y, const gr_tensor *x, int dim, const gr_ten
 void gr_cpu_index_add(gr_tensor *x, int dim, const gr_tensor *index, const gr_tensor *y);
 
 #define GR_UPDATE_OF(tag) \
-    void gr_cpu_update_##tag(int code, void *p, const void *g, void *const *state, int64_t n, const double *number);
+    void gr_cpu_update_##tag(int code, int device, const gr_update_item *item, int64_t count, const double *number);
 GR_UPDATE_OF(f32)
 GR_UPDATE_OF(f64)
 #undef GR_UPDATE_OF

@@ -48,7 +48,7 @@ typedef struct {
     void (*squares)(void *y, const void *x, const void *t, int64_t n, bool mean);
 } gr_reduce_loops;
 
-typedef void gr_update_loop(void *p, const void *g, void *const *state, int64_t n, const double *number);
+typedef void gr_update_loop(void *p, const void *g, void *const *state, int64_t n, const double *number, bool first);
 typedef struct {
     gr_update_loop *rule[GR_UPDATE_COUNT]; /* a NULL state is not read, nor written */
 } gr_update_loops;

@@ -1,11 +1,9 @@
-/* update.c - one step of an optimizer's rule. */
+/* update.c - one step of an optimizer's rule on a list of parameters. */
 #include "core/cpu/cpu.h"
 
 typedef struct {
     gr_update_loop *rule;
-    char *p;
-    const char *g;
-    char *state[GR_UPDATE_STATES];
+    const gr_update_item *item;
     const double *number;
     int64_t bytes;
 } job;
@@ -13,30 +11,34 @@ typedef struct {
 static void piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
+    const gr_update_item *at = j->item;
     const int64_t offset = begin * j->bytes;
     void *state[GR_UPDATE_STATES];
-    for (int s = 0; s < GR_UPDATE_STATES; s++) state[s] = j->state[s] ? j->state[s] + offset : NULL;
-    j->rule(j->p + offset, j->g + offset, state, end - begin, j->number);
+    for (int s = 0; s < GR_UPDATE_STATES; s++) state[s] = at->state[s] ? (char *)at->state[s] + offset : NULL;
+    j->rule((char *)at->p + offset, (const char *)at->g + offset, state, end - begin, j->number, at->first);
 }
 
-static inline void update(int dtype, int code, void *p, const void *g, void *const *state, int64_t n, const double *number)
+static inline void update(int dtype, int code, const gr_update_item *item, int64_t count, const double *number)
 {
     gr_update_loop *rule = gr_update_loops_now[dtype]->rule[code];
-    if (gr_likely(n <= gr_grain())) {
-        rule(p, g, state, n, number);
-        return;
+    for (; count > 0; count--, item++) {
+        if (gr_likely(item->n <= gr_grain())) {
+            rule(item->p, item->g, item->state, item->n, number, item->first);
+            continue;
+        }
+        job j = {rule, item, number, gr_dtype_size[dtype]};
+        gr_parallel(item->n, gr_grain(), piece, &j);
     }
-    job j = {rule, p, g, {NULL}, number, gr_dtype_size[dtype]};
-    for (int s = 0; s < GR_UPDATE_STATES; s++) j.state[s] = state[s];
-    gr_parallel(n, gr_grain(), piece, &j);
 }
 
-GR_HOT void gr_cpu_update_f32(int code, void *p, const void *g, void *const *state, int64_t n, const double *number)
+GR_HOT void gr_cpu_update_f32(int code, int device, const gr_update_item *item, int64_t count, const double *number)
 {
-    update(GR_FLOAT32, code, p, g, state, n, number);
+    (void)device;
+    update(GR_FLOAT32, code, item, count, number);
 }
 
-GR_HOT void gr_cpu_update_f64(int code, void *p, const void *g, void *const *state, int64_t n, const double *number)
+GR_HOT void gr_cpu_update_f64(int code, int device, const gr_update_item *item, int64_t count, const double *number)
 {
-    update(GR_FLOAT64, code, p, g, state, n, number);
+    (void)device;
+    update(GR_FLOAT64, code, item, count, number);
 }

@@ -2,7 +2,7 @@
 
 /* A rule where only some states are there: the others are scratch, zero at first. */
 static void NAME(in_tiles)(gr_update_loop *rule, real *p, const real *g, void *const *state, int states, int64_t n,
-                           const double *number)
+                           const double *number, bool first)
 {
     enum { TILE = 256 };
     real scratch[TILE];
@@ -11,17 +11,18 @@ static void NAME(in_tiles)(gr_update_loop *rule, real *p, const real *g, void *c
         void *here[GR_UPDATE_STATES] = {NULL};
         for (int64_t i = 0; i < count; i++) scratch[i] = 0;
         for (int s = 0; s < states; s++) here[s] = state[s] ? (real *)state[s] + at : scratch;
-        rule(p + at, g + at, here, count, number);
+        rule(p + at, g + at, here, count, number, first);
     }
 }
 
 #define UPDATE(name, numbers, kept, ...) \
-    static void NAME(name##_rule)(void *vp, const void *vg, void *const *state, int64_t n, const double *number) \
+    static void NAME(name##_rule)(void *vp, const void *vg, void *const *state, int64_t n, const double *number, \
+                                  bool first) \
     { \
         int states = 0, missing = 0; \
         real *p_at = vp; \
         const real *g_at = vg; \
-        (void)state; \
+        (void)state, (void)first; \
         numbers \
         FIND_##kept \
         if (missing == 0) { \
@@ -42,7 +43,7 @@ static void NAME(in_tiles)(gr_update_loop *rule, real *p, const real *g, void *c
                 p_at[i] = p; \
             } \
         } else \
-            NAME(in_tiles)(NAME(name##_rule), p_at, g_at, state, states, n, number); \
+            NAME(in_tiles)(NAME(name##_rule), p_at, g_at, state, states, n, number, first); \
     }
 #include "core/update.def"
 #undef UPDATE
