@@ -291,6 +291,7 @@ static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor *
     if (gr_unlikely(!c->op->backward(c))) {
         if (!t->failed)
             gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op failed without a reason; must report it");
+        if (!task->create_graph) gr_owned_release(t, owned, task->site);
         return false;
     }
     if (gr_unlikely(t->owned_count != owned) && !task->create_graph) gr_owned_release(t, owned, task->site);
@@ -372,30 +373,33 @@ void gr_task_end(gr_thread *t, gr_task *task, bool ok)
     t->task = task->outer;
 }
 
+bool gr_seed_fits(const gr_tensor *y, const gr_tensor *given, gr_site site, const char *op, const char *y_name,
+                  const char *name)
+{
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    if (given == gr_absent) {
+        if (gr_likely(y->numel == 1)) return true;
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s; must have one element, or give .%s of shape %s", y_name,
+                gr_shape_text(y, have), name, gr_shape_text(y, want));
+        return false;
+    }
+    if (!gr_usable(given, site, op, name)) return false;
+    if (given->key == y->key && gr_same_sizes(given, y)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s %s, %s is %s %s; must be the same", name, gr_shape_text(given, have),
+            gr_dtype_name[given->dtype], y_name, gr_shape_text(y, want), gr_dtype_name[y->dtype]);
+    return false;
+}
+
 /* The gradient that the pass starts from: the given one, or 1. */
 bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given)
 {
-    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
     gr_slot slot = {.tensor = y, .value = y->value ? y->value : GR_LEAF};
     gr_tensor **place = place_of(t, task, &slot);
     if (!place) return !t->failed;
-    if (given == gr_absent) {
-        if (y->numel != 1) {
-            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "loss is %s; must have one element, or give .gradient of shape %s",
-                    gr_shape_text(y, have), gr_shape_text(y, want));
-            return false;
-        }
-        if (task->create_graph)
-            given = gr_ones_like_at(&(gr_like_args){.x = y, .site = task->site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}});
-    } else if (!gr_usable(given, task->site, task->op, "gradient"))
-        return false;
-    if (given && given != gr_absent && (given->key != y->key || !gr_same_sizes(given, y))) {
-        gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "gradient is %s %s, loss is %s %s; must be the same",
-                gr_shape_text(given, have), gr_dtype_name[given->dtype], gr_shape_text(y, want), gr_dtype_name[y->dtype]);
-        return false;
-    }
-    if (!given) return false;
     if (task->create_graph) {
+        if (given == gr_absent)
+            given = gr_ones_like_at(&(gr_like_args){.x = y, .site = task->site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}});
+        if (!given) return false;
         *place = *place ? gr_add_at(gr_value_tensor(*place), gr_value_tensor(given), task->site) : given;
         return *place != NULL;
     }
@@ -481,6 +485,7 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
         gr_fail(GR_ERROR_STATE, args->site, "backward", "loss has history of another thread; must be used there");
         return false;
     }
+    if (!gr_seed_fits(loss, args->gradient, args->site, "backward", "loss", "gradient")) return false;
     gr_task task;
     task.create_graph = args->create_graph;
     task.retain_graph = args->retain_graph || args->create_graph;
@@ -489,6 +494,8 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     task.op = "backward";
     task.low = loss->value ? loss->oldest : 1;
     task.high = loss->value ? loss->call->first_value + loss->call->outputs - 1 : 0;
+    gr_compound whole;
+    if (args->create_graph) whole = gr_compound_begin(NULL);
     if (!gr_task_begin(t, &task)) return false;
     const bool was_recording = t->recording;
     t->recording = args->create_graph;
@@ -497,5 +504,6 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), true);
     t->recording = was_recording;
     gr_task_end(t, &task, ok);
+    if (gr_unlikely(!ok && args->create_graph)) gr_compound_end(&whole, NULL);
     return ok;
 }

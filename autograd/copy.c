@@ -67,12 +67,7 @@ gr_tensor *gr_to_at(const gr_to_args *args)
     gr_tensor *x = args->x;
     if (!gr_usable(x, args->site, "to", "x")) return NULL;
     const gr_dtype dtype = args->dtype == GR_DTYPE_DEFAULT ? (gr_dtype)x->dtype : args->dtype;
-    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, "to", "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
-                       dtype == GR_BFLOAT16 ? "bfloat16" : "unknown");
-    if (args->device.kind > 0)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, "to", "device is cuda:%d; must be cpu: no other device is present",
-                       args->device.index);
+    if (!gr_dtype_fits(dtype, args->site, "to") || !gr_device_fits(args->device, args->site, "to")) return NULL;
     if (dtype == (gr_dtype)x->dtype) return x;
     gr_call *c = gr_call_begin(&to_op, 1, args->site);
     if (!c) return NULL;
@@ -130,10 +125,11 @@ static bool fill_forward(gr_call *c)
     return true;
 }
 
-static const gr_op fill_op = {.name = "fill_", .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros,
-                              .in_place = true};
-static const gr_op zero_op = {.name = "zero_", .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros,
-                              .in_place = true};
+static const char *const fill_names[] = {"x", "value"};
+#define FILL(text) \
+    {.name = text, .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros, .in_place = true, \
+     .input_names = fill_names}
+static const gr_op fill_op = FILL("fill_"), zero_op = FILL("zero_");
 
 static gr_tensor *fill_run(const gr_op *op, gr_tensor *x, gr_value value, gr_site site)
 {

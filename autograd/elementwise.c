@@ -225,7 +225,7 @@ static inline void put(gr_call *c, int i, gr_value v)
     c->numbers |= (uint8_t)(1 << i);
 }
 
-static gr_tensor *run2(const gr_op *op, gr_value a, gr_value b, gr_site site)
+gr_tensor *gr_row_run2(const gr_op *op, gr_value a, gr_value b, gr_site site)
 {
     gr_call *c = gr_call_begin(op, 2, site);
     if (!c) return NULL;
@@ -275,12 +275,12 @@ static gr_tensor *run_with(const gr_op *op, gr_tensor *x, const double *param, g
     COMPARE(name, ) \
     gr_tensor *gr_##name##__at(gr_tensor *a, gr_value b, gr_site site) \
     { \
-        return run2(&gr_row_op_in_place[GR_E_##name], gr_value_tensor(a), b, site); \
+        return gr_row_run2(&gr_row_op_in_place[GR_E_##name], gr_value_tensor(a), b, site); \
     }
 #define COMPARE(name, ...) \
     gr_tensor *gr_##name##_at(gr_value a, gr_value b, gr_site site) \
     { \
-        return run2(&gr_row_op[GR_E_##name], a, b, site); \
+        return gr_row_run2(&gr_row_op[GR_E_##name], a, b, site); \
     }
 #define TERNARY(name, ...) \
     gr_tensor *gr_##name##_at(gr_value a, gr_value b, gr_value c, gr_site site) \

@@ -22,6 +22,12 @@ extern const gr_op gr_row_op[GR_ELEMENTWISE_COUNT], gr_row_op_in_place[GR_ELEMEN
 bool gr_row_shape(gr_call *c);
 bool gr_row_forward(gr_call *c);
 bool gr_row_backward(gr_call *c);
+/* A row under the name of a public call of its own; names of its operands, or NULL. bytes: of its parameters. */
+#define GR_ROW_AS(text, row, bytes, names) \
+    {.name = text, .shape = gr_row_shape, .forward = gr_row_forward, .backward = gr_row_backward, .attribute_bytes = bytes, \
+     .reads_each = gr_rows[GR_E_##row].reads, .code = GR_E_##row, .input_names = names}
+gr_tensor *gr_row_run2(const gr_op *op, gr_value a, gr_value b, gr_site site);
+
 /* What the row hands back to operand i, as recorded ops; NULL after an error. */
 gr_tensor *gr_row_rule(gr_call *c, int i, gr_tensor *dy);
 

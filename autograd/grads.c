@@ -1,28 +1,56 @@
 /* grads.c - gradients as results: gr_autograd_grad and gr_autograd_grads. Only what leads to the inputs is walked. */
+#include <stdio.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
 
-static bool list_usable(const gr_autograd_grads_args *a, gr_tensors list, const char *name, bool requires_grad)
+typedef struct {
+    const char *op;
+    const char *outputs, *inputs, *gradients; /* the names of its arguments: lists, or single tensors */
+    bool lists;
+} grads_call;
+
+/* "outputs[1]", or the name alone */
+static const char *entry_name(const grads_call *call, const char *list, int64_t i, char text[40])
 {
-    gr_thread *t = gr_self();
+    snprintf(text, 40, call->lists ? "%s[%lld]" : "%s", list, (long long)i);
+    return text;
+}
+
+static bool list_usable(const grads_call *call, gr_tensors list, const char *name, gr_site site)
+{
+    const gr_thread *t = gr_self();
+    char text[40];
     if (list.count <= 0 || !list.item) {
-        if (!t->failed) gr_fail(GR_ERROR_ARGUMENT, a->site, "autograd_grad", "%s is empty; must name a tensor", name);
+        gr_fail(GR_ERROR_ARGUMENT, site, call->op, "%s is empty; must name a tensor", name);
         return false;
     }
     for (int64_t i = 0; i < list.count; i++) {
-        if (!gr_usable(list.item[i], a->site, "autograd_grad", name)) return false;
-        if (requires_grad && !list.item[i]->requires_grad) {
-            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad", "%s[%lld] does not require grad; must", name, (long long)i);
-            return false;
-        }
-        if (list.item[i]->value && list.item[i]->thread != t->id) {
-            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad", "%s[%lld] has history of another thread; must be used there", name,
-                    (long long)i);
-            return false;
-        }
+        const gr_tensor *x = list.item[i];
+        const char *wrong = NULL;
+        if (!gr_usable(x, site, call->op, entry_name(call, name, i, text))) return false;
+        if (!x->requires_grad) wrong = "does not require grad; must: gr_requires_grad_";
+        if (x->value && x->thread != t->id) wrong = "has history of another thread; must be used there";
+        if (wrong) return gr_fail(GR_ERROR_STATE, site, call->op, "%s %s", text, wrong) != NULL;
     }
+    return true;
+}
+
+static bool arguments_fit(const grads_call *call, const gr_autograd_grads_args *a)
+{
+    char y[40], g[40];
+    if (!list_usable(call, a->outputs, call->outputs, a->site) || !list_usable(call, a->inputs, call->inputs, a->site))
+        return false;
+    if (a->gradients.count && (a->gradients.count != a->outputs.count || !a->gradients.item)) {
+        gr_fail(GR_ERROR_ARGUMENT, a->site, call->op, "gradients has %lld entries, outputs %lld; must be as many",
+                a->gradients.item ? (long long)a->gradients.count : 0, (long long)a->outputs.count);
+        return false;
+    }
+    for (int64_t i = 0; i < a->outputs.count; i++)
+        if (!gr_seed_fits(a->outputs.item[i], a->gradients.count ? a->gradients.item[i] : gr_absent, a->site, call->op,
+                          entry_name(call, call->outputs, i, y), entry_name(call, call->gradients, i, g)))
+            return false;
     return true;
 }
 
@@ -77,51 +105,35 @@ static bool mark_needed(gr_thread *t, gr_task *task, gr_call *last, const gr_ten
     return true;
 }
 
-/* The finished gradients, in the inputs' order; owned by the open scope. */
-static bool collect(gr_thread *t, gr_task *task, const gr_autograd_grads_args *a, gr_tensors *result)
+/* The finished gradients, in the inputs' order, go to the open scope. */
+static bool collect(gr_thread *t, gr_task *task, const grads_call *call, const gr_autograd_grads_args *a, gr_tensors *result)
 {
+    char name[40];
     for (int64_t i = 0; i < a->inputs.count; i++) {
         gr_tensor *x = a->inputs.item[i], **place = gr_task_place(task, x), *g = place ? *place : NULL;
-        for (int64_t j = 0; j < i && g; j++) /* asked for twice */
-            if (a->inputs.item[j] == x) g = result->item[j];
-        if (!g && !a->allow_unused) {
-            gr_fail(GR_ERROR_STATE, a->site, "autograd_grad",
-                    "inputs[%lld] was not used for the outputs; must be, or give .allow_unused = true", (long long)i);
-            return false;
-        }
-        if (g && !task->create_graph && g->owned_at == GR_NOT_OWNED) {
-            if (!gr_can_own(t)) return gr_fail_memory(a->site, "autograd_grad", "the owner's list", 8) != NULL;
+        for (int64_t j = 0; j < i && !g; j++) /* asked for twice */
+            if (a->inputs.item[j] == x && result->item[j] != gr_absent) g = result->item[j];
+        if (!g && !a->allow_unused)
+            return gr_fail(GR_ERROR_STATE, a->site, call->op, "%s was not used for %s; must be, or give .allow_unused = true",
+                           entry_name(call, call->inputs, i, name), call->outputs) != NULL;
+        if (g && g->owned_at == GR_NOT_OWNED && !task->create_graph) {
+            if (!gr_can_own(t)) return gr_fail_memory(a->site, call->op, "the owner's list", sizeof g) != NULL;
             gr_own(t, g);
         }
-        result->item[i] = g ? g : gr_absent;
-    }
-    for (int64_t i = 0; i < a->inputs.count; i++) { /* they are the scope's now */
-        gr_tensor **place = gr_task_place(task, a->inputs.item[i]);
         if (place) *place = NULL;
+        result->item[i] = g ? g : gr_absent;
     }
     return true;
 }
 
-gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
+/* The walk; result.item has room for the inputs' gradients. */
+static bool run(gr_thread *t, const grads_call *call, const gr_autograd_grads_args *a, gr_tensors *result)
 {
-    gr_thread *t = gr_self();
-    gr_tensors result = {0, NULL};
-    if (t->failed || !list_usable(a, a->outputs, "outputs", true) || !list_usable(a, a->inputs, "inputs", true)) return result;
-    if (a->gradients.count && a->gradients.count != a->outputs.count) {
-        gr_fail(GR_ERROR_ARGUMENT, a->site, "autograd_grad", "gradients has %lld entries, outputs %lld; must be as many",
-                (long long)a->gradients.count, (long long)a->outputs.count);
-        return result;
-    }
-    result.item = gr_scope_memory(t, (size_t)a->inputs.count * sizeof(gr_tensor *));
-    if (!result.item) {
-        gr_fail_memory(a->site, "autograd_grad", "the list of results", (size_t)a->inputs.count * sizeof(gr_tensor *));
-        return result;
-    }
     gr_task task = {.create_graph = a->create_graph, .retain_graph = a->retain_graph || a->create_graph,
-                    .site = a->site, .op = "autograd_grad"};
+                    .site = a->site, .op = call->op};
     gr_call *last = range(a, &task);
     gr_storage *memory = NULL;
-    if (!gr_task_begin(t, &task)) return result;
+    if (!gr_task_begin(t, &task)) return false;
     const bool was_recording = t->recording;
     t->recording = a->create_graph;
     bool ok = true;
@@ -130,12 +142,30 @@ gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
     ok = ok && mark_needed(t, &task, last, &a->inputs, &memory);
     for (int64_t i = 0; ok && i < a->outputs.count; i++)
         ok = gr_task_seed(t, &task, a->outputs.item[i], a->gradients.count ? a->gradients.item[i] : gr_absent);
-    ok = ok && gr_task_walk(t, &task, last) && collect(t, &task, a, &result);
+    ok = ok && gr_task_walk(t, &task, last) && collect(t, &task, call, a, result);
     t->recording = was_recording;
     gr_task_end(t, &task, ok);
     if (memory) gr_storage_drop(t, memory);
-    if (ok) result.count = a->inputs.count;
-    return result;
+    return ok;
+}
+
+static gr_tensors grads(const grads_call *call, const gr_autograd_grads_args *a)
+{
+    gr_thread *t = gr_self();
+    gr_tensors result = {0, NULL};
+    if (t->failed || !arguments_fit(call, a)) return result;
+    const gr_compound whole = gr_compound_begin(NULL);
+    result.item = gr_scope_memory(t, (size_t)a->inputs.count * sizeof(gr_tensor *));
+    if (!result.item)
+        gr_fail_memory(a->site, call->op, "the list of results", (size_t)a->inputs.count * sizeof(gr_tensor *));
+    else if (run(t, call, a, &result))
+        result.count = a->inputs.count;
+    return gr_compound_end(&whole, result.count ? result.item[0] : NULL) ? result : (gr_tensors){0, NULL};
+}
+
+gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
+{
+    return grads(&(grads_call){"autograd_grads", "outputs", "inputs", "gradients", true}, a);
 }
 
 gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *a)
@@ -144,6 +174,6 @@ gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *a)
     const gr_autograd_grads_args list = {
         .outputs = {1, &y}, .inputs = {1, &x}, .site = a->site, .gradients = {gradient != gr_absent, &gradient},
         .retain_graph = a->retain_graph, .create_graph = a->create_graph, .allow_unused = a->allow_unused};
-    const gr_tensors result = gr_autograd_grads_at(&list);
+    const gr_tensors result = grads(&(grads_call){"autograd_grad", "y", "x", "gradient", false}, &list);
     return result.count ? result.item[0] : NULL;
 }

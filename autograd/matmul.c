@@ -102,10 +102,11 @@ gr_tensor *gr_matmul_at(gr_tensor *a, gr_tensor *b, gr_site site)
         return gr_fail(GR_ERROR_ARGUMENT, site, "matmul", "a is %s, b is %s; a's last dimension (%lld) must equal b's %s (%lld)",
                        gr_shape_text(a, left), gr_shape_text(b, right), (long long)a->axis[a->dim - 1].size,
                        b->dim <= 2 ? "first" : "last but one", (long long)b->axis[column ? 0 : b->dim - 2].size);
+    const gr_compound whole = gr_compound_begin("matmul");
     if (row) a = gr_unsqueeze_at(a, 0, site);
     if (column) b = gr_unsqueeze_at(b, 1, site);
     gr_tensor *y = a && b ? gr_run2(&matmul_op, a, b, site) : NULL;
     if (y && column) y = gr_squeeze_at(&(gr_squeeze_args){.x = y, .site = site, .dim = -1});
     if (y && row) y = gr_squeeze_at(&(gr_squeeze_args){.x = y, .site = site, .dim = column ? -1 : -2});
-    return y;
+    return gr_compound_end(&whole, y);
 }

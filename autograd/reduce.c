@@ -20,10 +20,11 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
     if (args->dim != GR_ALL && args->dims.count)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dim and .dims are both given; must be one of them") != NULL;
     gr_shape dims = args->dims;
+    if (dims.count < 0 || dims.count > GR_MAX_DIMS)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dims has more than 8 entries; must have 1 to 8") != NULL;
     if (args->dim != GR_ALL) dims = (gr_shape){1, {args->dim}};
     for (int i = 0; i < dims.count; i++) {
-        const int64_t given = dims.size[i];
-        const int d = gr_check_dim(given < INT32_MIN || given > INT32_MAX ? INT32_MAX : (int)given, x, args->site, op);
+        const int d = gr_check_dim(dims.size[i], "dim", x, args->site, op);
         if (d < 0) return false;
         if (*bits >> d & 1)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dim %d stands twice in .dims; must be once", d) != NULL;
@@ -177,9 +178,12 @@ static gr_tensor *reduce(const gr_op *op, const gr_reduce_args *args)
     unsigned dims;
     gr_reduce_args a = *args;
     if (!gr_usable(a.x, a.site, op->name, "x") || !dims_of(&a, op->name, &dims)) return NULL;
-    if (a.dtype != GR_DTYPE_DEFAULT && a.dtype != (gr_dtype)a.x->dtype)
-        a.x = gr_to_at(&(gr_to_args){.x = a.x, .site = a.site, .dtype = a.dtype, .device = {-1, 0}});
-    return a.x ? reduce_run(op, a.x, dims, a.keepdim, a.site) : NULL;
+    if (gr_likely(a.dtype == GR_DTYPE_DEFAULT || a.dtype == (gr_dtype)a.x->dtype))
+        return reduce_run(op, a.x, dims, a.keepdim, a.site);
+    if (!gr_dtype_fits(a.dtype, a.site, op->name)) return NULL;
+    const gr_compound whole = gr_compound_begin(op->name);
+    a.x = gr_to_at(&(gr_to_args){.x = a.x, .site = a.site, .dtype = a.dtype, .device = {-1, 0}});
+    return gr_compound_end(&whole, a.x ? reduce_run(op, a.x, dims, a.keepdim, a.site) : NULL);
 }
 
 gr_tensor *gr_sum_at(const gr_reduce_args *args)
@@ -403,7 +407,7 @@ static gr_tensor *arg_run(const gr_op *op, const gr_arg_args *args)
 {
     if (!gr_usable(args->x, args->site, op->name, "x")) return NULL;
     along a = {-1, args->keepdim};
-    if (args->dim != GR_ALL && (a.dim = gr_check_dim(args->dim, args->x, args->site, op->name)) < 0) return NULL;
+    if (args->dim != GR_ALL && (a.dim = gr_check_dim(args->dim, "dim", args->x, args->site, op->name)) < 0) return NULL;
     gr_call *c = gr_call_begin(op, 1, args->site);
     if (!c) return NULL;
     c->slot[0].tensor = args->x;

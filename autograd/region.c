@@ -200,7 +200,7 @@ static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_si
 static int slice_dim(const gr_tensor *x, int dim, const char *op, gr_site site)
 {
     if (!gr_usable(x, site, op, "x")) return -1;
-    if (x->dim) return gr_check_dim(dim, x, site, op);
+    if (x->dim) return gr_check_dim(dim, "dim", x, site, op);
     gr_fail(GR_ERROR_ARGUMENT, site, op, "x is 0-d; must have a dimension to slice");
     return -1;
 }
@@ -264,6 +264,7 @@ static gr_tensor *refresh(gr_thread *t, gr_tensor *x, gr_site site)
     const gr_geometry g = place_in_base(x, x->base);
     gr_tensor *again = region_run(x->base, &g, site);
     if (!again || x->owned_at < t->scope[t->depth].owned || x->owned_at == GR_NOT_OWNED) return again;
+    t->lasting++;
     x->value = again->value;
     x->oldest = again->oldest;
     x->call = again->call;

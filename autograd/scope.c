@@ -94,6 +94,36 @@ GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
     }
 }
 
+/* What was recorded after the mark is forgotten. */
+static inline void tape_back(gr_thread *t, const struct gr_tape_mark *mark)
+{
+    if (t->tape.values != mark->values) {
+        if (gr_unlikely(t->hooks != NULL)) gr_hooks_forget_values(t, mark->values + 1);
+        if (gr_unlikely(t->histories != NULL)) cut_histories(t, mark->values + 1);
+    }
+    t->tape = *mark;
+}
+
+/* ---- calls made of others ---- */
+
+gr_compound gr_compound_begin(const char *op)
+{
+    gr_thread *t = gr_self();
+    const gr_compound whole = {t->whole, t->owned_count, t->depth, t->lasting, t->tape};
+    if (!t->whole) t->whole = op;
+    return whole;
+}
+
+void *gr_compound_end(const gr_compound *whole, void *result)
+{
+    gr_thread *t = gr_self();
+    t->whole = whole->outer;
+    if (result || t->lasting != whole->lasting || t->depth != whole->depth) return result;
+    gr_owned_release(t, whole->owned, (gr_site){NULL, 0});
+    tape_back(t, &whole->tape);
+    return NULL;
+}
+
 /* ---- scopes ---- */
 
 static gr_scope scope_open(bool recording, gr_site site, const char *op)
@@ -152,11 +182,7 @@ GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
     }
     const gr_scope_state *s = &t->scope[scope.depth];
     gr_owned_release(t, s->owned, site);
-    if (t->tape.values != s->tape.values) {
-        if (gr_unlikely(t->hooks != NULL)) gr_hooks_forget_values(t, s->tape.values + 1);
-        if (gr_unlikely(t->histories != NULL)) cut_histories(t, s->tape.values + 1);
-    }
-    t->tape = s->tape;
+    tape_back(t, &s->tape);
     t->recording = s->was_recording;
     t->depth = scope.depth - 1;
     return true;
@@ -185,6 +211,7 @@ static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
     } else if ((other & 3) == GR_OWNS_OBJECT)
         ((gr_object *)(other & ~(uintptr_t)3))->owned_at = owned_at;
     t->scope[depth].owned++;
+    t->lasting++;
     return first;
 }
 

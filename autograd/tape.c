@@ -203,6 +203,7 @@ void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)
     for (int k = 0; k < c->outputs; k++) {
         gr_slot *out = gr_out(c, k);
         out->version = out->tensor->storage->version;
+        if (c->op->in_place) t->lasting++;
         if (c->op->in_place && !out->tensor->value && out->tensor->grad) gr_tensor_kill_gradient(t, out->tensor);
         if (!(c->op->no_gradient >> k & 1)) give_value(c, t, out, c->first_value + (uint32_t)k, oldest);
     }

@@ -139,6 +139,17 @@ static inline gr_tensor *gr_call_new(gr_call *c, int i, gr_dtype dtype)
 /* Both tensors must have one dtype and device. */
 bool gr_call_same_key(gr_call *c, int i, int j);
 
+/* ---- calls made of others (scope.c) ---- */
+/* Errors inside bear the name of the whole, and if it fails, what it made and recorded goes. */
+typedef struct {
+    const char *outer;
+    uint32_t owned, depth, lasting;
+    struct gr_tape_mark tape;
+} gr_compound;
+gr_compound gr_compound_begin(const char *op);
+/* Returns result; NULL: the whole has failed. */
+void *gr_compound_end(const gr_compound *whole, void *result);
+
 /* ---- backward (backward.c) ---- */
 /* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL when it is not
  * wanted, and without memory: a rule ends with gr_grads_given. Not when the pass is recorded. */
@@ -149,6 +160,8 @@ static inline bool gr_grads_given(void)
 }
 /* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */
 bool gr_task_begin(gr_thread *t, gr_task *task);
+/* given, the argument `name`, can be y's gradient; GR_ABSENT where y has one element. */
+bool gr_seed_fits(const gr_tensor *y, const gr_tensor *given, gr_site site, const char *op, const char *y_name, const char *name);
 bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given);
 bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last);
 void gr_task_end(gr_thread *t, gr_task *task, bool ok);

@@ -76,8 +76,8 @@ static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *
 gr_tensor *gr_transpose_at(gr_tensor *x, int first, int second, gr_site site)
 {
     if (!gr_usable(x, site, "transpose", "x")) return NULL;
-    if ((first = gr_check_dim(first, x, site, "transpose")) < 0) return NULL;
-    if ((second = gr_check_dim(second, x, site, "transpose")) < 0) return NULL;
+    if ((first = gr_check_dim(first, "first", x, site, "transpose")) < 0) return NULL;
+    if ((second = gr_check_dim(second, "second", x, site, "transpose")) < 0) return NULL;
     permutation p;
     for (int d = 0; d < GR_MAX_DIMS; d++) p.order[d] = (int8_t)d;
     p.order[first] = (int8_t)second;
@@ -196,16 +196,22 @@ static bool resolve_sizes(const gr_tensor *x, const gr_shape *shape, gr_geometry
     return false;
 }
 
+static gr_tensor *view_or_copy(const gr_op *op, gr_tensor *x, gr_geometry *g, gr_site site)
+{
+    if (gr_likely(strides_for(x, g))) return gr_geometry_run(op, x, g, site);
+    const gr_compound whole = gr_compound_begin(op->name);
+    if ((x = gr_clone_at(x, site))) {
+        strides_for(x, g);
+        x = gr_geometry_run(op, x, g, site);
+    }
+    return gr_compound_end(&whole, x);
+}
+
 gr_tensor *gr_reshape_at(gr_tensor *x, gr_shape shape, gr_site site)
 {
     gr_geometry g = {0};
     if (!gr_usable(x, site, "reshape", "x") || !resolve_sizes(x, &shape, &g, "reshape", site)) return NULL;
-    if (!strides_for(x, &g)) {
-        x = gr_clone_at(x, site);
-        if (!x) return NULL;
-        strides_for(x, &g);
-    }
-    return gr_geometry_run(&reshape_op, x, &g, site);
+    return view_or_copy(&reshape_op, x, &g, site);
 }
 
 gr_tensor *gr_view_at(gr_tensor *x, gr_shape shape, gr_site site)
@@ -224,7 +230,7 @@ gr_tensor *gr_squeeze_at(const gr_squeeze_args *args)
     const gr_tensor *x = args->x;
     if (!gr_usable(x, args->site, "squeeze", "x")) return NULL;
     int only = -1;
-    if (args->dim != INT32_MAX && (only = gr_check_dim(args->dim, x, args->site, "squeeze")) < 0) return NULL;
+    if (args->dim != INT32_MAX && (only = gr_check_dim(args->dim, "dim", x, args->site, "squeeze")) < 0) return NULL;
     gr_geometry g = {0};
     for (int d = 0; d < x->dim; d++)
         if (x->axis[d].size != 1 || (args->dim != INT32_MAX && d != only)) g.axis[g.dim++] = x->axis[d];
@@ -254,9 +260,9 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
     gr_tensor *x = args->x;
     const gr_site site = args->site;
     if (!gr_usable(x, site, "flatten", "x")) return NULL;
-    const int start = gr_check_dim(args->start_dim, x, site, "flatten");
+    const int start = gr_check_dim(args->start_dim, "start_dim", x, site, "flatten");
     if (start < 0) return NULL;
-    const int end = gr_check_dim(args->end_dim, x, site, "flatten");
+    const int end = gr_check_dim(args->end_dim, "end_dim", x, site, "flatten");
     if (end < 0) return NULL;
     if (start > end)
         return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "start_dim is %d, end_dim is %d; must not start after the end",
@@ -269,12 +275,7 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
     for (int d = end + 1; d < x->dim; d++) shape.size[shape.count++] = x->axis[d].size;
     gr_geometry g = {0};
     if (!resolve_sizes(x, &shape, &g, "flatten", site)) return NULL;
-    if (!strides_for(x, &g)) {
-        x = gr_clone_at(x, site);
-        if (!x) return NULL;
-        strides_for(x, &g);
-    }
-    return gr_geometry_run(&flatten_op, x, &g, site);
+    return view_or_copy(&flatten_op, x, &g, site);
 }
 
 /* ---- expand: dx = dy summed over the repeated dimensions, which gr_grad_add does ---- */
@@ -299,6 +300,7 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
         fits = size >= 0 && (old.size == size || old.size == 1) && !__builtin_mul_overflow(numel, size, &numel);
         g.axis[d] = (gr_axis){size, size == old.size && d >= added ? old.stride : 0};
     }
+    fits = fits && numel <= GR_MOST_ELEMENTS;
     char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
     if (!fits)
         return gr_fail(GR_ERROR_ARGUMENT, site, "expand",

@@ -88,6 +88,9 @@ gr_tensor *gr_where_at(gr_tensor *condition, gr_value a, gr_value b, gr_site sit
 
 /* ---- clamp: min(max(x, lo), hi) ---- */
 
+static const char *const lo_names[] = {"x", "lo"}, *const hi_names[] = {"x", "hi"};
+static const gr_op lo_op = GR_ROW_AS("clamp", maximum, 0, lo_names), hi_op = GR_ROW_AS("clamp", minimum, 0, hi_names);
+
 static bool is_absent(gr_value v)
 {
     return v.kind == GR_VALUE_TENSOR && v.tensor == gr_absent;
@@ -105,9 +108,7 @@ static double number_or(gr_value v, double otherwise)
 }
 
 /* Between numbers it is the row hardtanh: one pass, and a slope of 0 at the bounds. */
-static const gr_op clamp_op = {.name = "clamp", .shape = gr_row_shape, .forward = gr_row_forward, .backward = gr_row_backward,
-                               .attribute_bytes = 2 * sizeof(double), .reads_each = gr_rows[GR_E_hardtanh].reads,
-                               .code = GR_E_hardtanh};
+static const gr_op clamp_op = GR_ROW_AS("clamp", hardtanh, 2 * sizeof(double), NULL);
 
 static gr_tensor *between_numbers(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
 {
@@ -125,6 +126,8 @@ gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
     if (is_absent(lo) && is_absent(hi))
         return gr_fail(GR_ERROR_ARGUMENT, site, "clamp", "lo and hi are both GR_ABSENT; one must be given");
     if (gr_is_float(x->dtype) && is_number(lo) && is_number(hi)) return between_numbers(x, lo, hi, site);
-    if (!is_absent(lo)) x = gr_maximum_at(gr_value_tensor(x), lo, site);
-    return x && !is_absent(hi) ? gr_minimum_at(gr_value_tensor(x), hi, site) : x;
+    const gr_compound whole = gr_compound_begin("clamp");
+    if (!is_absent(lo)) x = gr_row_run2(&lo_op, gr_value_tensor(x), lo, site);
+    if (x && !is_absent(hi)) x = gr_row_run2(&hi_op, gr_value_tensor(x), hi, site);
+    return gr_compound_end(&whole, x);
 }

@@ -6,8 +6,15 @@
 #include "core/internal.h"
 #include "core/tensor.h"
 
+bool gr_count_fits(int64_t n, const char *name, int64_t most, gr_site site, const char *op)
+{
+    if (n >= 0 && n <= most) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %lld; must be 0 to %lld", name, (long long)n, (long long)most);
+    return false;
+}
+
 /* Checks everything about a new tensor, and makes it; the open scope owns it. */
-static gr_tensor *make(const char *op, const gr_make_args *args, gr_dtype dtype)
+gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype)
 {
     const gr_shape *s = &args->shape;
     char text[GR_SHAPE_TEXT];
@@ -18,12 +25,7 @@ static gr_tensor *make(const char *op, const gr_make_args *args, gr_dtype dtype)
         if (s->size[d] < 0)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; sizes must be 0 or more",
                            gr_sizes_text(s, text));
-    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
-                       dtype == GR_BFLOAT16 ? "bfloat16" : "unknown");
-    if (args->device.kind > 0)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "device is cuda:%d; must be cpu: no other device is present",
-                       args->device.index);
+    if (!gr_dtype_fits(dtype, args->site, op) || !gr_device_fits(args->device, args->site, op)) return NULL;
     if (args->requires_grad && !gr_is_float(dtype))
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s with .requires_grad; must be a float",
                        gr_dtype_name[dtype]);
@@ -44,7 +46,7 @@ static gr_tensor *make(const char *op, const gr_make_args *args, gr_dtype dtype)
 
 static gr_tensor *make_full(const char *op, const gr_make_args *args, gr_dtype dtype, gr_value value)
 {
-    gr_tensor *x = make(op, args, dtype);
+    gr_tensor *x = gr_make(op, args, dtype);
     if (x) gr_kernels_of(x)->fill(x, value);
     return x;
 }
@@ -85,7 +87,7 @@ static gr_tensor *make_full_of(const char *op, const gr_make_args *args, gr_dtyp
 
 gr_tensor *gr_empty_at(const gr_make_args *args)
 {
-    return make("empty", args, gr_resolve_dtype(args->dtype));
+    return gr_make("empty", args, gr_resolve_dtype(args->dtype));
 }
 
 gr_tensor *gr_zeros_at(const gr_make_args *args)
@@ -122,7 +124,7 @@ gr_tensor *gr_empty_like_at(const gr_like_args *args)
 {
     gr_make_args made;
     gr_dtype dtype;
-    return like("empty_like", args, &made, &dtype) ? make("empty_like", &made, dtype) : NULL;
+    return like("empty_like", args, &made, &dtype) ? gr_make("empty_like", &made, dtype) : NULL;
 }
 
 gr_tensor *gr_zeros_like_at(const gr_like_args *args)
@@ -162,6 +164,7 @@ static int64_t arange_count(const gr_arange_args *a, bool integers)
     const double start = number_of(a->start), end = number_of(a->end), step = number_of(a->step);
     if (!(step != 0) || !isfinite(start) || !isfinite(end) || !isfinite(step) || (step > 0 ? start > end : start < end))
         return -1;
+    if (integers && (a->step.integer > 0 ? a->start.integer > a->end.integer : a->start.integer < a->end.integer)) return -1;
     if (!integers) {
         const double count = ceil((end - start) / step);
         return count < 0x1p62 ? (int64_t)count : -1;
@@ -188,7 +191,7 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
                        number_of(args->start), number_of(args->end), number_of(args->step));
     const gr_dtype dtype = args->dtype != GR_DTYPE_DEFAULT ? args->dtype : integers ? GR_INT64 : gr_default_dtype();
     gr_make_args made = {.shape = {1, {count}}, .site = args->site, .device = args->device};
-    gr_tensor *x = make("arange", &made, dtype);
+    gr_tensor *x = gr_make("arange", &made, dtype);
     if (!x) return NULL;
     /* computed in double (integers: int64), converted by the copy kernel */
     gr_tensor *wide = gr_tensor_like(gr_self(), x, integers ? GR_INT64 : GR_FLOAT64);
@@ -208,6 +211,8 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
 gr_tensor *gr_eye_at(int64_t n, const gr_make_args *args)
 {
     gr_make_args made = *args;
+    const int64_t most = (INT64_C(1) << GR_MOST_SHIFT / 2) - 1;
+    if (!gr_count_fits(n, "n", most, args->site, "eye")) return NULL;
     made.shape = (gr_shape){2, {n, n}};
     gr_tensor *x = make_full("eye", &made, gr_resolve_dtype(args->dtype), gr_value_integer(0));
     if (!x) return NULL;
@@ -224,7 +229,7 @@ gr_tensor *gr_from_at(const void *array, gr_dtype dtype, gr_shape shape, gr_site
 {
     if (!array) return gr_fail(GR_ERROR_ARGUMENT, site, "from", "array is NULL; must hold the elements");
     const gr_make_args made = {.shape = shape, .site = site, .device = {-1, 0}};
-    gr_tensor *x = make("from", &made, dtype);
+    gr_tensor *x = gr_make("from", &made, dtype);
     if (x) gr_devices[x->device]->upload(x->device, x->data, array, (size_t)x->numel * gr_dtype_size[dtype]);
     return x;
 }

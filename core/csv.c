@@ -395,11 +395,7 @@ static bool check_args(const gr_read_csv_args *args, gr_dtype dtype)
             shown);
         return false;
     }
-    if (dtype >= 0 && dtype < GR_DTYPES && dtype != GR_BFLOAT16) return true;
-    gr_fail(GR_ERROR_ARGUMENT, args->site, "read_csv",
-            "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
-            dtype == GR_BFLOAT16 ? "bfloat16" : "unknown");
-    return false;
+    return gr_dtype_fits(dtype, args->site, "read_csv");
 }
 
 gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)

@@ -1,6 +1,6 @@
 /* device.c - the devices of the process, and its settings. */
 #include "core/cpu/cpu.h"
-#include "core/tensor.h"
+#include "core/internal.h"
 
 const gr_device_table *gr_devices[2] = {&gr_cpu_device, NULL};
 
@@ -16,13 +16,7 @@ bool gr_cuda_is_available(void)
 
 bool gr_set_default_device_at(gr_device device, gr_site site)
 {
-    if (device.kind == 0 && device.index == 0) return true;
-    if (device.kind == 1)
-        gr_fail(GR_ERROR_ARGUMENT, site, "set_default_device", "device is cuda:%d; must be cpu: no other device is present",
-                device.index);
-    else
-        gr_fail(GR_ERROR_ARGUMENT, site, "set_default_device", "device is of kind %d; must be gr_cpu()", device.kind);
-    return false;
+    return gr_device_fits(device, site, "set_default_device");
 }
 
 bool gr_set_num_threads_at(int count, gr_site site)

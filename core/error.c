@@ -9,6 +9,11 @@
 
 const char *const gr_dtype_name[GR_DTYPES] = {"float32", "float64", "bfloat16", "int64", "int32", "uint8", "bool"};
 
+const char *gr_dtype_text(gr_dtype dtype)
+{
+    return dtype >= 0 && dtype < GR_DTYPES ? gr_dtype_name[dtype] : "unknown";
+}
+
 static void print_error(const char *text, void *data)
 {
     (void)data;
@@ -44,6 +49,7 @@ void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text
 {
     gr_thread *t = gr_self();
     if (t->failed) return NULL;
+    if (t->whole) op = t->whole;
     const char *file = site.file ? strrchr(site.file, '/') : NULL;
     file = file ? file + 1 : site.file ? site.file : "?";
     const size_t room = sizeof t->error_text;

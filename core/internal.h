@@ -6,6 +6,7 @@
 
 #include "core/kernels.h"
 #include "core/layout.h"
+#include "core/tensor.h"
 
 #define GR_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #define GR_HOT __attribute__((hot))
@@ -59,6 +60,8 @@ typedef struct gr_thread {
     gr_site forward_site; /* of the gr_forward that runs */
     struct gr_hook_list *hooks;
     struct gr_history_list *histories;
+    const char *whole; /* the public call made of others that runs: errors bear its name */
+    uint32_t lasting;  /* changes of a history or an owner that gr_compound_end cannot take back */
     gr_storage *pool[GR_CLASSES];
     size_t pool_bytes;
     char **chunk; /* of the tape */
@@ -88,11 +91,15 @@ static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, c
 {
     return gr_likely(t && t->state == GR_LIVE) ? true : gr_refuse_tensor(t, site, op, name);
 }
+/* Whether elements of this dtype, and memory on this device, can be made. */
+bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op);
+bool gr_device_fits(gr_device device, gr_site site, const char *op);
 /* The shape of t or s as "[2, 3]" in text. */
 enum { GR_SHAPE_TEXT = 128 };
 char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT]);
 char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT]);
 extern const char *const gr_dtype_name[GR_DTYPES];
+const char *gr_dtype_text(gr_dtype dtype); /* its name, or "unknown" */
 
 /* ---- memory (pool.c) ---- */
 void *gr_allocate(size_t bytes); /* the only malloc, 64-byte aligned: NULL when there is none */
@@ -311,13 +318,19 @@ static inline gr_tensor gr_alias(const gr_tensor *x)
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
 /* Whether the dtype holds the number, a fraction aside; reports it if not. Negative integers may wrap into uint8. */
 bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op);
+/* A tensor of the open scope, elements undefined, for the public call `op`; args->dtype is not looked at. */
+gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype);
+/* Whether n, the argument `name`, is 0 to most. */
+bool gr_count_fits(int64_t n, const char *name, int64_t most, gr_site site, const char *op);
+enum { GR_MOST_SHIFT = 60 }; /* fewer elements than 2 to this: the bytes of any dtype can be counted */
+#define GR_MOST_ELEMENTS ((INT64_C(1) << GR_MOST_SHIFT) - 1)
 
 /* ---- random numbers (random.c) ---- */
 /* Fill t, without a word to autograd; false without memory. t is float, for bernoulli of any dtype. */
 bool gr_fill_uniform(gr_tensor *t, double from, double to);
 bool gr_fill_normal(gr_tensor *t, double mean, double std);
 bool gr_fill_bernoulli_of(gr_tensor *t, double p);
-/* dim counted from the front, or -1 after reporting. */
-int gr_check_dim(int dim, const gr_tensor *x, gr_site site, const char *op);
+/* dim, the argument `name`, counted from the front, or -1 after reporting. */
+int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, gr_site site, const char *op);
 
 #endif

@@ -293,7 +293,7 @@ static void print_tensor(printing *p)
 
 bool gr_print_tensor_at(const gr_tensor *t, gr_site site)
 {
-    if (!gr_usable(t, site, "print", "x")) return false;
+    if (!gr_usable(t, site, "print", "t")) return false;
     printing p = {.t = t, .stream = stdout};
     print_tensor(&p);
     put_char(&p, '\n');
@@ -304,7 +304,7 @@ bool gr_print_tensor_at(const gr_tensor *t, gr_site site)
 
 int gr_tensor_text_at(const gr_tensor *t, char *text, size_t bytes, gr_site site)
 {
-    if (!gr_usable(t, site, "tensor_text", "x")) return -1;
+    if (!gr_usable(t, site, "tensor_text", "t")) return -1;
     if (!text && bytes > 0) {
         gr_fail(GR_ERROR_ARGUMENT, site, "tensor_text",
                 "text is NULL, bytes is %zu; must have room for them", bytes);

@@ -170,8 +170,8 @@ static gr_tensor *made(const gr_make_args *args, const char *op, double first, d
     const gr_dtype dtype = gr_resolve_dtype(args->dtype);
     if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s; must be float32 or float64",
-                       dtype > 0 && dtype < GR_DTYPES ? gr_dtype_name[dtype] : "unknown");
-    gr_tensor *t = gr_empty_at(args);
+                       gr_dtype_text(dtype));
+    gr_tensor *t = gr_make(op, args, dtype);
     if (!t || fill(t, (drawing){.kind = kind, .first = first, .second = second})) return t;
     return gr_fail_memory(args->site, op, "the numbers", (size_t)t->numel);
 }
@@ -211,9 +211,8 @@ gr_tensor *gr_randint_at(int64_t low, int64_t high, const gr_make_args *args)
     if (low >= high)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, "randint", "low is %lld, high is %lld; low must be less", (long long)low,
                        (long long)high);
-    gr_make_args as = *args;
-    if (as.dtype == GR_DTYPE_DEFAULT) as.dtype = GR_INT64;
-    return integers(gr_empty_at(&as), args->site, "randint", draw_integers, (const int64_t[]){low, high});
+    gr_tensor *t = gr_make("randint", args, args->dtype == GR_DTYPE_DEFAULT ? GR_INT64 : args->dtype);
+    return integers(t, args->site, "randint", draw_integers, (const int64_t[]){low, high});
 }
 
 static void draw_permutation(gr_generator *g, int64_t *out, int64_t n, const int64_t *unused)
@@ -222,10 +221,15 @@ static void draw_permutation(gr_generator *g, int64_t *out, int64_t n, const int
     gr_fill_permutation(g, out, n);
 }
 
+static gr_tensor *order_of(int64_t n, gr_site site, const char *op)
+{
+    if (!gr_count_fits(n, "n", GR_MOST_ELEMENTS, site, op)) return NULL;
+    return gr_make(op, &(gr_make_args){.shape = {1, {n}}, .site = site, .device = {-1, 0}}, GR_INT64);
+}
+
 gr_tensor *gr_randperm_at(int64_t n, gr_site site)
 {
-    const gr_make_args as = {.shape = {1, {n}}, .site = site, .dtype = GR_INT64, .device = {-1, 0}};
-    return integers(gr_empty_at(&as), site, "randperm", draw_permutation, NULL);
+    return integers(order_of(n, site, "randperm"), site, "randperm", draw_permutation, NULL);
 }
 
 static void draw_order(gr_generator *g, int64_t *out, int64_t n, const int64_t *shuffle)
@@ -235,6 +239,5 @@ static void draw_order(gr_generator *g, int64_t *out, int64_t n, const int64_t *
 
 gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site)
 {
-    const gr_make_args as = {.shape = {1, {n}}, .site = site, .dtype = GR_INT64, .device = {-1, 0}};
-    return integers(gr_empty_at(&as), site, "sample_order", draw_order, (const int64_t[]){shuffle});
+    return integers(order_of(n, site, "sample_order"), site, "sample_order", draw_order, (const int64_t[]){shuffle});
 }

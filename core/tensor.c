@@ -78,14 +78,34 @@ void gr_tensor_discard(gr_thread *t, gr_tensor *x)
     gr_header_drop(t, x);
 }
 
-int gr_check_dim(int dim, const gr_tensor *x, gr_site site, const char *op)
+int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, gr_site site, const char *op)
 {
     const int dims = x->dim ? x->dim : 1;
-    if (dim >= -dims && dim < dims) return dim < 0 ? dim + dims : dim;
+    if (dim >= -dims && dim < dims) return (int)(dim < 0 ? dim + dims : dim);
     char text[GR_SHAPE_TEXT];
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "dim is %d, x is %s; must be %d to %d", dim, gr_shape_text(x, text), -dims,
-            dims - 1);
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %lld, the shape is %s; must be %d to %d", name, (long long)dim,
+            gr_shape_text(x, text), -dims, dims - 1);
     return -1;
+}
+
+/* ---- dtypes and devices ---- */
+
+bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op)
+{
+    if (dtype >= 0 && dtype < GR_DTYPES && gr_devices[0]->kernels[dtype]) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
+            gr_dtype_text(dtype));
+    return false;
+}
+
+bool gr_device_fits(gr_device device, gr_site site, const char *op)
+{
+    if (device.kind == -1 || (device.kind == 0 && device.index == 0)) return true;
+    if (device.kind == 1)
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "device is cuda:%d; must be cpu: no other device is present", device.index);
+    else
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "device is kind %d, index %d; must be gr_cpu()", device.kind, device.index);
+    return false;
 }
 
 /* ---- settings ---- */
@@ -109,7 +129,7 @@ bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site)
         return true;
     }
     gr_fail(GR_ERROR_ARGUMENT, site, "set_default_dtype", "dtype is %s; must be float32 or float64",
-            dtype >= 0 && dtype < GR_DTYPES ? gr_dtype_name[dtype] : "unknown");
+            gr_dtype_text(dtype));
     return false;
 }
 
@@ -123,14 +143,14 @@ int gr_dim_at(const gr_tensor *t, gr_site site)
 int64_t gr_size_at(const gr_tensor *t, int axis, gr_site site)
 {
     if (!gr_usable(t, site, "size", "t")) return -1;
-    if ((axis = gr_check_dim(axis, t, site, "size")) < 0) return -1;
+    if ((axis = gr_check_dim(axis, "axis", t, site, "size")) < 0) return -1;
     return t->dim ? t->axis[axis].size : 1;
 }
 
 int64_t gr_stride_at(const gr_tensor *t, int axis, gr_site site)
 {
     if (!gr_usable(t, site, "stride", "t")) return -1;
-    if ((axis = gr_check_dim(axis, t, site, "stride")) < 0) return -1;
+    if ((axis = gr_check_dim(axis, "axis", t, site, "stride")) < 0) return -1;
     return t->dim ? t->axis[axis].stride : 1;
 }
 
@@ -221,7 +241,7 @@ double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
 
 bool gr_to_array_at(const gr_tensor *t, void *buffer, gr_dtype dtype, int64_t count, gr_site site)
 {
-    if (!gr_usable(t, site, "to_array", "t")) return false;
+    if (!gr_usable(t, site, "to_array", "t") || !gr_dtype_fits(dtype, site, "to_array")) return false;
     if (!buffer || count != t->numel) {
         char text[GR_SHAPE_TEXT];
         gr_fail(GR_ERROR_ARGUMENT, site, "to_array", "buffer %s %lld elements, t is %s; must have %lld",

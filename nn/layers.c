@@ -21,7 +21,7 @@ static bool one(gr_tensors *out, gr_tensor *y)
     static const gr_module_type f##_type = {.name = type_name, .forward = f##_forward}; \
     gr_module *gr_nn_##f##_at(gr_site site) \
     { \
-        return gr_module_make_at(&f##_type, site); \
+        return gr_module_new(&f##_type, site, "nn_" #f); \
     }
 ACTIVATION(relu, "ReLU")
 ACTIVATION(tanh, "Tanh")
@@ -46,7 +46,7 @@ static const gr_module_type flatten_type = {"Flatten", flatten_forward, flatten_
 
 gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *a)
 {
-    gr_module *m = gr_module_make_at(&flatten_type, a->site);
+    gr_module *m = gr_module_new(&flatten_type, a->site, "nn_flatten");
     if (m) *(gr_nn_flatten_args *)gr_module_data(m) = *a;
     return m;
 }
@@ -67,13 +67,32 @@ static bool sequential_forward(gr_module *m, const gr_tensors *in, gr_tensors *o
 
 static const gr_module_type sequential_type = {.name = "Sequential", .forward = sequential_forward};
 
+/* All checks before anything is adopted. */
+static bool modules_fit(gr_module *const *module, int count, gr_site site)
+{
+    char name[24];
+    if (count < 0 || (count && !module))
+        return gr_fail(GR_ERROR_ARGUMENT, site, "nn_sequential", "count is %d, modules may be NULL; must be a list", count) != NULL;
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "module[%d]", i);
+        if (!gr_module_may_adopt(NULL, module[i], site, "nn_sequential", name)) return false;
+        for (int k = 0; k < i; k++)
+            if (module[k] == module[i])
+                return gr_fail(GR_ERROR_ARGUMENT, site, "nn_sequential", "%s is module[%d] again; must be given once", name, k) != NULL;
+    }
+    return true;
+}
+
 gr_module *gr_nn_sequential_at(gr_module *const *module, int count, gr_site site)
 {
-    gr_module *m = gr_module_make_at(&sequential_type, site);
-    for (int i = 0; m && i < count; i++) {
+    if (!modules_fit(module, count, site)) return NULL;
+    const gr_compound whole = gr_compound_begin("nn_sequential");
+    gr_module *m = gr_module_new(&sequential_type, site, "nn_sequential");
+    if (!m || !gr_module_reserve(m, (uint32_t)count, site, "nn_sequential")) return gr_compound_end(&whole, NULL);
+    for (int i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i);
-        if (!gr_module_child_at(m, name, module[i], site)) return NULL;
+        gr_module_adopt(m, name, module[i]);
     }
-    return m;
+    return gr_compound_end(&whole, m);
 }

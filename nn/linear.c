@@ -5,6 +5,7 @@
 
 #include "autograd/tape.h"
 #include "core/random.h"
+#include "nn/module_tree.h"
 #include "nn/nn.h"
 
 /* ---- the function ---- */
@@ -118,8 +119,11 @@ static bool lies_in_rows(const gr_tensor *x)
 
 static gr_tensor *linear(gr_tensor *x, gr_tensor *weight, gr_tensor *bias, gr_site site)
 {
-    if (gr_likely(x && x->state == GR_LIVE) && x->dim != 2 && !x->contiguous && !lies_in_rows(x))
+    if (gr_likely(x && x->state == GR_LIVE) && gr_unlikely(x->dim != 2 && !x->contiguous && !lies_in_rows(x))) {
+        const gr_compound whole = gr_compound_begin("linear");
         x = gr_contiguous_at(x, site);
+        return gr_compound_end(&whole, x ? linear(x, weight, bias, site) : NULL);
+    }
     gr_call *c = gr_call_begin(&linear_op, 3, site);
     if (!c) return NULL;
     c->slot[0].tensor = x;
@@ -163,24 +167,46 @@ static double weight_bound(int64_t in)
     return sqrt(3.0) * std;
 }
 
-gr_module *gr_nn_linear_at(const gr_nn_linear_args *a)
+static bool sizes_fit(const gr_nn_linear_args *a)
 {
-    if (a->in_features < 0 || a->out_features < 0)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_linear", "in_features is %lld, out_features is %lld; must be 0 or more",
-                       (long long)a->in_features, (long long)a->out_features);
-    gr_make_args weight = {.shape = {2, {a->out_features, a->in_features}}, .site = a->site, .dtype = a->dtype,
-                           .device = {-1, 0}, .requires_grad = true};
-    gr_make_args bias = weight;
-    bias.shape = (gr_shape){1, {a->out_features}};
-    gr_module *m = gr_module_make_at(&linear_type, a->site);
+    int64_t count;
+    if (!gr_count_fits(a->in_features, "in_features", GR_MOST_ELEMENTS, a->site, "nn_linear") ||
+        !gr_count_fits(a->out_features, "out_features", GR_MOST_ELEMENTS, a->site, "nn_linear"))
+        return false;
+    if (!__builtin_mul_overflow(a->in_features, a->out_features, &count) && count <= GR_MOST_ELEMENTS) return true;
+    return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_linear",
+                   "in_features is %lld, out_features is %lld; weight must have fewer than 2^60 elements",
+                   (long long)a->in_features, (long long)a->out_features) != NULL;
+}
+
+static gr_tensor *parameter(gr_module *m, const char *name, gr_shape shape, gr_dtype dtype, gr_site site)
+{
+    gr_tensor *x = gr_make("nn_linear", &(gr_make_args){.shape = shape, .site = site, .device = {-1, 0}}, dtype);
+    const gr_member kind = {.parameter = true, .persistent = true};
+    return x ? gr_module_adopt_tensor(m, name, x, kind, site, "nn_linear") : NULL;
+}
+
+static gr_module *make(const gr_nn_linear_args *a, gr_dtype dtype)
+{
+    gr_module *m = gr_module_new(&linear_type, a->site, "nn_linear");
     if (!m) return NULL;
     linear_data *l = gr_module_data(m);
     l->bias = gr_absent;
-    if (!(l->weight = gr_module_parameter_at(m, "weight", gr_empty_at(&weight), a->site))) return NULL;
-    if (a->bias && !(l->bias = gr_module_parameter_at(m, "bias", gr_empty_at(&bias), a->site))) return NULL;
+    if (!(l->weight = parameter(m, "weight", (gr_shape){2, {a->out_features, a->in_features}}, dtype, a->site))) return NULL;
+    if (a->bias && !(l->bias = parameter(m, "bias", (gr_shape){1, {a->out_features}}, dtype, a->site))) return NULL;
     if (a->in_features == 0) return m;
     const double bound = 1 / sqrt((double)a->in_features);
     gr_fill_uniform(l->weight, -weight_bound(a->in_features), weight_bound(a->in_features));
     if (a->bias) gr_fill_uniform(l->bias, -bound, bound);
     return m;
+}
+
+gr_module *gr_nn_linear_at(const gr_nn_linear_args *a)
+{
+    const gr_dtype dtype = gr_resolve_dtype(a->dtype);
+    if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_linear", "dtype is %s; must be float32 or float64", gr_dtype_text(dtype));
+    if (!sizes_fit(a)) return NULL;
+    const gr_compound whole = gr_compound_begin("nn_linear");
+    return gr_compound_end(&whole, make(a, dtype));
 }

@@ -5,11 +5,16 @@
 #include "autograd/tape.h"
 #include "nn/module_tree.h"
 
-static bool usable(const gr_module *m, gr_site site, const char *op)
+bool gr_module_usable(const gr_module *m, gr_site site, const char *op, const char *name)
 {
     if (gr_likely(m && m->object.alive == GR_LIVE)) return true;
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "m is %s; must be a module that is alive", m ? "dead" : "NULL");
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s; must be a module that is alive", name, m ? "dead" : "NULL");
     return false;
+}
+
+static inline bool usable(const gr_module *m, gr_site site, const char *op)
+{
+    return gr_module_usable(m, site, op, "m");
 }
 
 /* ---- life ---- */
@@ -38,14 +43,11 @@ static void destroy(gr_object *object)
     gr_deallocate(m);
 }
 
-gr_module *gr_module_make_at(const gr_module_type *type, gr_site site)
+gr_module *gr_module_new(const gr_module_type *type, gr_site site, const char *op)
 {
-    if (!type || !type->name || !type->forward)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "module_make", "type is %s; must have a name and a forward function",
-                       type ? "incomplete" : "NULL");
     const size_t data_at = (sizeof(gr_module) + 15) / 16 * 16;
     gr_module *m = gr_allocate(data_at + type->data_bytes);
-    if (!m) return gr_fail_memory(site, "module_make", "the module", data_at + type->data_bytes);
+    if (!m) return gr_fail_memory(site, op, "the module", data_at + type->data_bytes);
     memset(m, 0, data_at + type->data_bytes);
     m->object.destroy = destroy;
     m->type = type;
@@ -53,7 +55,14 @@ gr_module *gr_module_make_at(const gr_module_type *type, gr_site site)
     m->data = (char *)m + data_at;
     if (gr_own_object(gr_self(), &m->object)) return m;
     gr_deallocate(m);
-    return gr_fail_memory(site, "module_make", "the owner's list", sizeof m);
+    return gr_fail_memory(site, op, "the owner's list", sizeof m);
+}
+
+gr_module *gr_module_make_at(const gr_module_type *type, gr_site site)
+{
+    if (type && type->name && type->forward) return gr_module_new(type, site, "module_make");
+    return gr_fail(GR_ERROR_ARGUMENT, site, "module_make", "type is %s; must have a name and a forward function",
+                   type ? "incomplete" : "NULL");
 }
 
 bool gr_free_module_at(gr_module *m, gr_site site)
@@ -92,7 +101,7 @@ static bool name_fits(const gr_module *m, const char *name, gr_site site, const 
     return !wrong;
 }
 
-static gr_tensor *add_member(gr_module *m, const char *name, gr_tensor *x, gr_member kind, gr_site site, const char *op)
+gr_tensor *gr_module_adopt_tensor(gr_module *m, const char *name, gr_tensor *x, gr_member kind, gr_site site, const char *op)
 {
     gr_thread *t = gr_self();
     if (!usable(m, site, op) || !gr_usable(x, site, op, "t") || !name_fits(m, name, site, op)) return NULL;
@@ -117,29 +126,57 @@ static gr_tensor *add_member(gr_module *m, const char *name, gr_tensor *x, gr_me
 
 gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site)
 {
-    return add_member(m, name, t, (gr_member){.parameter = true, .persistent = true}, site, "module_parameter");
+    return gr_module_adopt_tensor(m, name, t, (gr_member){.parameter = true, .persistent = true}, site, "module_parameter");
 }
 
 gr_tensor *gr_module_buffer_at(const gr_module_buffer_args *a)
 {
-    return add_member(a->m, a->name, a->t, (gr_member){.persistent = a->persistent}, a->site, "module_buffer");
+    return gr_module_adopt_tensor(a->m, a->name, a->t, (gr_member){.persistent = a->persistent}, a->site, "module_buffer");
 }
 
-gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site)
+static bool is_below(const gr_module *root, const gr_module *m)
 {
-    gr_thread *t = gr_self();
-    if (!usable(m, site, "module_child") || !usable(child, site, "module_child") ||
-        !name_fits(m, name, site, "module_child"))
-        return NULL;
-    if (m == child || !gr_is_owned(t, child->object.owned_at, child, GR_OWNS_OBJECT))
-        return gr_fail(GR_ERROR_STATE, site, "module_child", "child belongs to another module; must be owned by a scope");
-    if (!gr_grow(&m->child, &m->child_capacity, m->children, sizeof *m->child))
-        return gr_fail_memory(site, "module_child", "the list of children", sizeof *m->child);
-    t->owned[child->object.owned_at] = GR_OWNS_NOTHING;
+    bool found = root == m;
+    for (uint32_t i = 0; !found && i < root->children; i++) found = is_below(root->child[i].module, m);
+    return found;
+}
+
+/* Whether child may become one of m's (NULL: of a new module). */
+bool gr_module_may_adopt(const gr_module *m, const gr_module *child, gr_site site, const char *op, const char *name)
+{
+    if (!gr_module_usable(child, site, op, name)) return false;
+    const char *wrong = NULL;
+    if (!gr_is_owned(gr_self(), child->object.owned_at, child, GR_OWNS_OBJECT))
+        wrong = "belongs to another module; must be owned by a scope";
+    if (m && is_below(child, m)) wrong = "is or holds m itself; must be apart from it";
+    if (wrong) gr_fail(GR_ERROR_STATE, site, op, "%s %s", name, wrong);
+    return !wrong;
+}
+
+bool gr_module_reserve(gr_module *m, uint32_t children, gr_site site, const char *op)
+{
+    while (m->child_capacity < m->children + children)
+        if (!gr_grow(&m->child, &m->child_capacity, m->child_capacity, sizeof *m->child))
+            return gr_fail_memory(site, op, "the list of children", (m->children + children) * sizeof *m->child) != NULL;
+    return true;
+}
+
+void gr_module_adopt(gr_module *m, const char *name, gr_module *child)
+{
+    gr_self()->owned[child->object.owned_at] = GR_OWNS_NOTHING;
     child->object.owned_at = GR_NOT_OWNED;
     child->owned_by_module = true;
     memcpy(m->child[m->children].name, name, strlen(name) + 1);
     m->child[m->children++].module = child;
+}
+
+gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site)
+{
+    static const char op[] = "module_child";
+    if (!usable(m, site, op) || !gr_module_may_adopt(m, child, site, op, "child") || !name_fits(m, name, site, op) ||
+        !gr_module_reserve(m, 1, site, op))
+        return NULL;
+    gr_module_adopt(m, name, child);
     return child;
 }
 
@@ -183,8 +220,9 @@ static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site
 {
     gr_thread *t = gr_self();
     if (!usable(m, site, "forward")) return false;
-    if (in->count < 1 || in->count > 8) {
-        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "%lld tensors are given; must be 1 to 8", (long long)in->count);
+    if (gr_unlikely(!in || !in->item || in->count < 1 || in->count > 8)) {
+        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "the number of tensors is %lld; must be 1 to 8",
+                in && in->item ? (long long)in->count : 0);
         return false;
     }
     const gr_site outer = t->forward_site;
@@ -343,10 +381,8 @@ gr_module *gr_module_to_at(const gr_module_to_args *a)
     if (gr_self()->failed) return NULL;
     if (a->dtype != GR_DTYPE_DEFAULT && a->dtype != GR_FLOAT32 && a->dtype != GR_FLOAT64)
         return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "dtype is %s; must be float32 or float64",
-                       a->dtype >= 0 && a->dtype < GR_DTYPES ? gr_dtype_name[a->dtype] : "unknown");
-    if (a->device.kind > 0)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "device is cuda:%d; must be cpu: no other device is present",
-                       a->device.index);
+                       gr_dtype_text(a->dtype));
+    if (!gr_device_fits(a->device, a->site, "module_to")) return NULL;
     if (a->dtype == GR_DTYPE_DEFAULT) return m;
     if (!may_convert(m, a)) return NULL;
     if (convert_all(m, a->dtype)) return m;

@@ -26,5 +26,14 @@ struct gr_module {
 };
 
 bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out);
+/* Whether m, the argument `name`, is alive. */
+bool gr_module_usable(const gr_module *m, gr_site site, const char *op, const char *name);
+/* Whether child, the argument `name`, may become one of m's (NULL: of a new module); room for so many more; and the act. */
+bool gr_module_may_adopt(const gr_module *m, const gr_module *child, gr_site site, const char *op, const char *name);
+bool gr_module_reserve(gr_module *m, uint32_t children, gr_site site, const char *op);
+void gr_module_adopt(gr_module *m, const char *name, gr_module *child);
+/* For the public call `op`. */
+gr_module *gr_module_new(const gr_module_type *type, gr_site site, const char *op);
+gr_tensor *gr_module_adopt_tensor(gr_module *m, const char *name, gr_tensor *x, gr_member kind, gr_site site, const char *op);
 
 #endif

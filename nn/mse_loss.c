@@ -1,5 +1,6 @@
 /* mse_loss.c - (x - t)^2, mean, sum or unreduced:  dx = 2 (x - t) dy / n,  dt = -dx. */
-#include "autograd/tape.h"
+#include "autograd/elementwise.h"
+#include "nn/module_tree.h"
 #include "nn/nn.h"
 
 static bool mse_shape(gr_call *c)
@@ -56,21 +57,30 @@ static const char *const names[] = {"x", "target"};
      .code = mean, .input_names = names}
 static const gr_op mean_op = MSE(true), sum_op = MSE(false);
 
+/* The difference, for the form that is not reduced: the row sub, but of equal shapes. */
+static bool difference_shape(gr_call *c)
+{
+    return mse_shape(c) && gr_row_shape(c);
+}
+
+static const gr_op difference_op = {.name = "mse_loss", .shape = difference_shape, .forward = gr_row_forward,
+                                    .backward = gr_row_backward, .code = GR_E_sub, .input_names = names};
+
+static bool reduction_fits(gr_reduction reduction, gr_site site, const char *op)
+{
+    if (reduction == GR_MEAN || reduction == GR_SUM || reduction == GR_NONE) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "reduction is %d; must be GR_MEAN, GR_SUM or GR_NONE", (int)reduction);
+    return false;
+}
+
 gr_tensor *gr_mse_loss_at(const gr_loss_args *a)
 {
-    if (a->reduction == GR_NONE) {
-        if (!gr_usable(a->x, a->site, "mse_loss", "x") || !gr_usable(a->target, a->site, "mse_loss", "target")) return NULL;
-        char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
-        if (!gr_same_sizes(a->x, a->target))
-            return gr_fail(GR_ERROR_ARGUMENT, a->site, "mse_loss", "x is %s, target is %s; shapes must be equal: gr_reshape",
-                           gr_shape_text(a->x, have), gr_shape_text(a->target, want));
-        gr_tensor *u = gr_sub_at(gr_value_tensor(a->x), gr_value_tensor(a->target), a->site);
-        return u ? gr_square_at(u, a->site) : NULL;
-    }
-    if (a->reduction != GR_MEAN && a->reduction != GR_SUM)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "mse_loss", "reduction is %d; must be GR_MEAN, GR_SUM or GR_NONE",
-                       (int)a->reduction);
-    return gr_run2(a->reduction == GR_MEAN ? &mean_op : &sum_op, a->x, a->target, a->site);
+    if (gr_likely(a->reduction == GR_MEAN)) return gr_run2(&mean_op, a->x, a->target, a->site);
+    if (!reduction_fits(a->reduction, a->site, "mse_loss")) return NULL;
+    if (a->reduction == GR_SUM) return gr_run2(&sum_op, a->x, a->target, a->site);
+    const gr_compound whole = gr_compound_begin("mse_loss");
+    gr_tensor *u = gr_run2(&difference_op, a->x, a->target, a->site);
+    return gr_compound_end(&whole, u ? gr_square_at(u, a->site) : NULL);
 }
 
 /* ---- the module ---- */
@@ -79,7 +89,7 @@ static bool module_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const gr_reduction *reduction = gr_module_data(m);
     if (in->count != 2)
-        return gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "mse_loss", "%lld tensors are given; must be x and target",
+        return gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "mse_loss", "the number of tensors is %lld; must be 2, x and target",
                        (long long)in->count) != NULL;
     out->count = 1;
     out->item[0] = gr_mse_loss_at(&(gr_loss_args){.x = in->item[0], .target = in->item[1], .site = gr_self()->forward_site,
@@ -91,7 +101,8 @@ static const gr_module_type mse_type = {"MSELoss", module_forward, NULL, NULL, s
 
 gr_module *gr_nn_mse_loss_at(const gr_nn_loss_args *a)
 {
-    gr_module *m = gr_module_make_at(&mse_type, a->site);
+    if (!reduction_fits(a->reduction, a->site, "nn_mse_loss")) return NULL;
+    gr_module *m = gr_module_new(&mse_type, a->site, "nn_mse_loss");
     if (m) *(gr_reduction *)gr_module_data(m) = a->reduction;
     return m;
 }

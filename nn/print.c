@@ -33,29 +33,30 @@ static void print_tree(sink *s, const gr_module *m, int indent)
     put(s, ")");
 }
 
-int gr_module_text_at(const gr_module *m, char *text, size_t bytes, gr_site site)
+static int write_module(const gr_module *m, char *text, size_t bytes)
 {
-    if (!m || m->object.alive != GR_LIVE) {
-        gr_fail(GR_ERROR_ARGUMENT, site, "module_text", "m is %s; must be a module that is alive", m ? "dead" : "NULL");
-        return -1;
-    }
     sink s = {text, text ? bytes : 0, 0};
     print_tree(&s, m, 0);
     return (int)s.used;
 }
 
+int gr_module_text_at(const gr_module *m, char *text, size_t bytes, gr_site site)
+{
+    return gr_module_usable(m, site, "module_text", "m") ? write_module(m, text, bytes) : -1;
+}
+
 bool gr_print_module_at(const gr_module *m, gr_site site)
 {
     char small[1024];
-    const int length = gr_module_text_at(m, small, sizeof small, site);
-    if (length < 0) return false;
+    if (!gr_module_usable(m, site, "print", "m")) return false;
+    const int length = write_module(m, small, sizeof small);
     if ((size_t)length < sizeof small) {
         puts(small);
         return true;
     }
     char *text = gr_allocate((size_t)length + 1);
     if (!text) return gr_fail_memory(site, "print", "the text", (size_t)length + 1) != NULL;
-    gr_module_text_at(m, text, (size_t)length + 1, site);
+    write_module(m, text, (size_t)length + 1);
     puts(text);
     gr_deallocate(text);
     return true;

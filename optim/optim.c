@@ -1,5 +1,6 @@
 /* optim.c - parameter groups, their state, and the step that all optimizers share. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "autograd/tape.h"
@@ -83,9 +84,9 @@ static const char *const option_name[GR_OPTIONS] = {"lr", "momentum", "dampening
 static bool numbers_fit(const gr_rule *rule, const double *number, gr_site site, const char *op)
 {
     for (int i = 0; i < rule->numbers; i++)
-        if (rule->option[i] >= 0 && !(number[i] >= 0 && isfinite(number[i])) && rule->option[i] != GR_DAMPENING) {
-            gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %g; must be finite and at least 0", option_name[rule->option[i]],
-                    number[i]);
+        if (rule->option[i] >= 0 && !(isfinite(number[i]) && (number[i] >= 0 || rule->option[i] == GR_DAMPENING))) {
+            gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %g; must be finite%s", option_name[rule->option[i]], number[i],
+                    rule->option[i] == GR_DAMPENING ? "" : " and at least 0");
             return false;
         }
     const char *wrong = rule->refuse ? rule->refuse(number) : NULL;
@@ -104,17 +105,19 @@ static bool is_listed(const gr_optim *o, const gr_tensor *x)
 static bool params_fit(const gr_optim *o, gr_tensors params, gr_site site, const char *op)
 {
     bool wanted = false;
+    char name[32];
     if (params.count > 0 && !params.item) return gr_fail(GR_ERROR_ARGUMENT, site, op, "params is NULL; must be a list") != NULL;
     for (int64_t i = 0; i < params.count; i++) {
         const gr_tensor *x = params.item[i];
         const char *wrong = NULL;
-        if (!gr_usable(x, site, op, "a parameter")) return false;
+        snprintf(name, sizeof name, "params[%lld]", (long long)i);
+        if (!gr_usable(x, site, op, name)) return false;
         if (x->value) wrong = "has history; must be a leaf: gr_detach";
         if (!gr_is_float(x->dtype)) wrong = "is no float; must be";
         if (is_listed(o, x)) wrong = "stands in another group; must be in one";
         for (int64_t k = 0; k < i; k++)
             if (params.item[k] == x) wrong = "stands twice in params; must be once";
-        if (wrong) return gr_fail(GR_ERROR_ARGUMENT, site, op, "params[%lld] %s", (long long)i, wrong) != NULL;
+        if (wrong) return gr_fail(GR_ERROR_ARGUMENT, site, op, "%s %s", name, wrong) != NULL;
         wanted |= x->requires_grad;
     }
     if (wanted) return true;
@@ -186,7 +189,7 @@ static double *find_option(const gr_optim *o, int g, gr_option option, gr_site s
     if (!usable(o, site, op)) return NULL;
     if (g < 0 || (uint32_t)g >= o->groups)
         return gr_fail(GR_ERROR_ARGUMENT, site, op, "group is %d; must be 0 to %u", g, o->groups - 1);
-    for (int i = 0; i < o->rule->numbers; i++)
+    for (int i = 0; (unsigned)option < GR_OPTIONS && i < o->rule->numbers; i++)
         if (o->rule->option[i] == (int)option) return &o->group[g].number[i];
     return gr_fail(GR_ERROR_ARGUMENT, site, op, "option %s is none of %s; must be one of its own",
                    (unsigned)option < GR_OPTIONS ? option_name[option] : "unknown", o->rule->name);

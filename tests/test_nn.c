@@ -180,9 +180,9 @@ START_TEST(wrong_shapes_are_named)
     ck_assert_ptr_null(gr_mse_loss(gr_ones(4, 1), gr_ones(4)));
     expect_error("shapes must be equal");
     ck_assert_ptr_null(gr_nn_linear(-1, 2));
-    expect_error("must be 0 or more");
+    expect_error("in_features is -1; must be 0 to");
     ck_assert_ptr_null(gr_nn_sequential(m, m));
-    expect_error("belongs to another module");
+    expect_error("module[1] is module[0] again; must be given once");
     gr_module *none = gr_nn_linear(0, 2);
     ck_assert_int_eq(gr_numel(gr_forward(none, gr_ones(4, 0))), 8);
 }

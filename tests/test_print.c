@@ -248,10 +248,10 @@ START_TEST(what_is_no_tensor_is_refused)
     gr_set_error_handler(keep_quiet, NULL);
     ck_assert(!gr_print((gr_tensor *)NULL));
     ck_assert_ptr_nonnull(
-        strstr(gr_error(), ": print: x is NULL and no earlier call failed; must be a tensor"));
+        strstr(gr_error(), ": print: t is NULL and no earlier call failed; must be a tensor"));
     gr_error_clear();
     ck_assert_int_eq(gr_tensor_text(gr_absent, text, sizeof text), -1);
-    ck_assert_ptr_nonnull(strstr(gr_error(), ": tensor_text: x is GR_ABSENT; must be a tensor"));
+    ck_assert_ptr_nonnull(strstr(gr_error(), ": tensor_text: t is GR_ABSENT; must be a tensor"));
     ck_assert_str_eq(text, "before");
     gr_error_clear();
     ck_assert_int_eq(gr_tensor_text(gr_from(((float[]){1}), 1), NULL, 5), -1);
