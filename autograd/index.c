@@ -90,7 +90,7 @@ gr_tensor *gr_index_select_at(gr_tensor *x, int dim, gr_tensor *index, gr_site s
 {
     if (!gr_usable(x, site, "index_select", "x") || !gr_usable(index, site, "index_select", "index")) return NULL;
     if (x->dim == 0) return gr_fail(GR_ERROR_ARGUMENT, site, "index_select", "x is 0-d; must have a dimension to select from");
-    if ((dim = gr_check_dim(dim, "dim", x, site, "index_select")) < 0) return NULL;
+    if ((dim = gr_check_dim(dim, "dim", x, "x", site, "index_select")) < 0) return NULL;
     return select_run(x, dim, index, site);
 }
 

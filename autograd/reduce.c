@@ -24,7 +24,7 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dims has more than 8 entries; must have 1 to 8") != NULL;
     if (args->dim != GR_ALL) dims = (gr_shape){1, {args->dim}};
     for (int i = 0; i < dims.count; i++) {
-        const int d = gr_check_dim(dims.size[i], "dim", x, args->site, op);
+        const int d = gr_check_dim(dims.size[i], "dim", x, "x", args->site, op);
         if (d < 0) return false;
         if (*bits >> d & 1)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dim %d stands twice in .dims; must be once", d) != NULL;
@@ -407,7 +407,7 @@ static gr_tensor *arg_run(const gr_op *op, const gr_arg_args *args)
 {
     if (!gr_usable(args->x, args->site, op->name, "x")) return NULL;
     along a = {-1, args->keepdim};
-    if (args->dim != GR_ALL && (a.dim = gr_check_dim(args->dim, "dim", args->x, args->site, op->name)) < 0) return NULL;
+    if (args->dim != GR_ALL && (a.dim = gr_check_dim(args->dim, "dim", args->x, "x", args->site, op->name)) < 0) return NULL;
     gr_call *c = gr_call_begin(op, 1, args->site);
     if (!c) return NULL;
     c->slot[0].tensor = args->x;

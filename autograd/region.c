@@ -200,7 +200,7 @@ static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_si
 static int slice_dim(const gr_tensor *x, int dim, const char *op, gr_site site)
 {
     if (!gr_usable(x, site, op, "x")) return -1;
-    if (x->dim) return gr_check_dim(dim, "dim", x, site, op);
+    if (x->dim) return gr_check_dim(dim, "dim", x, "x", site, op);
     gr_fail(GR_ERROR_ARGUMENT, site, op, "x is 0-d; must have a dimension to slice");
     return -1;
 }

@@ -76,8 +76,8 @@ static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *
 gr_tensor *gr_transpose_at(gr_tensor *x, int first, int second, gr_site site)
 {
     if (!gr_usable(x, site, "transpose", "x")) return NULL;
-    if ((first = gr_check_dim(first, "first", x, site, "transpose")) < 0) return NULL;
-    if ((second = gr_check_dim(second, "second", x, site, "transpose")) < 0) return NULL;
+    if ((first = gr_check_dim(first, "first", x, "x", site, "transpose")) < 0) return NULL;
+    if ((second = gr_check_dim(second, "second", x, "x", site, "transpose")) < 0) return NULL;
     permutation p;
     for (int d = 0; d < GR_MAX_DIMS; d++) p.order[d] = (int8_t)d;
     p.order[first] = (int8_t)second;
@@ -230,7 +230,7 @@ gr_tensor *gr_squeeze_at(const gr_squeeze_args *args)
     const gr_tensor *x = args->x;
     if (!gr_usable(x, args->site, "squeeze", "x")) return NULL;
     int only = -1;
-    if (args->dim != INT32_MAX && (only = gr_check_dim(args->dim, "dim", x, args->site, "squeeze")) < 0) return NULL;
+    if (args->dim != INT32_MAX && (only = gr_check_dim(args->dim, "dim", x, "x", args->site, "squeeze")) < 0) return NULL;
     gr_geometry g = {0};
     for (int d = 0; d < x->dim; d++)
         if (x->axis[d].size != 1 || (args->dim != INT32_MAX && d != only)) g.axis[g.dim++] = x->axis[d];
@@ -260,9 +260,9 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
     gr_tensor *x = args->x;
     const gr_site site = args->site;
     if (!gr_usable(x, site, "flatten", "x")) return NULL;
-    const int start = gr_check_dim(args->start_dim, "start_dim", x, site, "flatten");
+    const int start = gr_check_dim(args->start_dim, "start_dim", x, "x", site, "flatten");
     if (start < 0) return NULL;
-    const int end = gr_check_dim(args->end_dim, "end_dim", x, site, "flatten");
+    const int end = gr_check_dim(args->end_dim, "end_dim", x, "x", site, "flatten");
     if (end < 0) return NULL;
     if (start > end)
         return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "start_dim is %d, end_dim is %d; must not start after the end",
@@ -293,18 +293,22 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
     gr_geometry g = {.dim = shape.count};
     const int added = shape.count - x->dim;
     bool fits = added >= 0;
+    bool counted = true;
     int64_t numel = 1;
     for (int d = 0; fits && d < shape.count; d++) {
         const gr_axis old = d < added ? (gr_axis){1, 0} : x->axis[d - added];
         const int64_t size = shape.size[d] == -1 && d >= added ? old.size : shape.size[d];
-        fits = size >= 0 && (old.size == size || old.size == 1) && !__builtin_mul_overflow(numel, size, &numel);
+        fits = size >= 0 && (old.size == size || old.size == 1);
+        counted = counted && !__builtin_mul_overflow(numel, size, &numel);
         g.axis[d] = (gr_axis){size, size == old.size && d >= added ? old.stride : 0};
     }
-    fits = fits && numel <= GR_MOST_ELEMENTS;
     char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
     if (!fits)
         return gr_fail(GR_ERROR_ARGUMENT, site, "expand",
                        "x is %s, shape is %s; sizes must be x's, only 1 may grow, -1 keeps a size", gr_shape_text(x, have),
+                       gr_sizes_text(&shape, want));
+    if (!counted || numel > GR_MOST_ELEMENTS)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "expand", "shape is %s; must have fewer than 2^60 elements",
                        gr_sizes_text(&shape, want));
     return gr_geometry_run(&expand_op, x, &g, site);
 }

@@ -107,5 +107,9 @@ char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT])
 
 char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT])
 {
-    return shape_text(s->count < 0 ? GR_MAX_DIMS : s->count, s->size, text);
+    if (s->count >= 0) return shape_text(s->count, s->size, text);
+    shape_text(GR_MAX_DIMS, s->size, text);
+    const size_t used = strlen(text) - 1, most = GR_SHAPE_TEXT - sizeof ", ...]";
+    memcpy(text + (used < most ? used : most), ", ...]", sizeof ", ...]");
+    return text;
 }

@@ -331,6 +331,6 @@ bool gr_fill_uniform(gr_tensor *t, double from, double to);
 bool gr_fill_normal(gr_tensor *t, double mean, double std);
 bool gr_fill_bernoulli_of(gr_tensor *t, double p);
 /* dim, the argument `name`, counted from the front, or -1 after reporting. */
-int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, gr_site site, const char *op);
+int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *x_name, gr_site site, const char *op);
 
 #endif

@@ -78,12 +78,12 @@ void gr_tensor_discard(gr_thread *t, gr_tensor *x)
     gr_header_drop(t, x);
 }
 
-int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, gr_site site, const char *op)
+int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *x_name, gr_site site, const char *op)
 {
     const int dims = x->dim ? x->dim : 1;
     if (dim >= -dims && dim < dims) return (int)(dim < 0 ? dim + dims : dim);
     char text[GR_SHAPE_TEXT];
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %lld, the shape is %s; must be %d to %d", name, (long long)dim,
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %lld, %s is %s; must be %d to %d", name, (long long)dim, x_name,
             gr_shape_text(x, text), -dims, dims - 1);
     return -1;
 }
@@ -143,14 +143,14 @@ int gr_dim_at(const gr_tensor *t, gr_site site)
 int64_t gr_size_at(const gr_tensor *t, int axis, gr_site site)
 {
     if (!gr_usable(t, site, "size", "t")) return -1;
-    if ((axis = gr_check_dim(axis, "axis", t, site, "size")) < 0) return -1;
+    if ((axis = gr_check_dim(axis, "axis", t, "t", site, "size")) < 0) return -1;
     return t->dim ? t->axis[axis].size : 1;
 }
 
 int64_t gr_stride_at(const gr_tensor *t, int axis, gr_site site)
 {
     if (!gr_usable(t, site, "stride", "t")) return -1;
-    if ((axis = gr_check_dim(axis, "axis", t, site, "stride")) < 0) return -1;
+    if ((axis = gr_check_dim(axis, "axis", t, "t", site, "stride")) < 0) return -1;
     return t->dim ? t->axis[axis].stride : 1;
 }
 

@@ -487,9 +487,9 @@ START_TEST(places_that_are_not_there_are_refused)
         expect_error("at: place is ");
     }
     ck_assert(gr_size(x, 2) == -1);
-    expect_error("size: dim is 2, x is [2, 3]; must be -2 to 1");
+    expect_error("size: axis is 2, t is [2, 3]; must be -2 to 1");
     ck_assert(gr_stride(x, -3) == -1);
-    expect_error("stride: dim is -3");
+    expect_error("stride: axis is -3, t is");
     ck_assert(!gr_to_array(x, array, 7));
     expect_error("to_array: buffer has 7 elements, t is [2, 3]; must have 6");
     for (int i = 0; i < 7; i++) ck_assert(array[i] == -7);
@@ -520,9 +520,9 @@ START_TEST(sizes_that_overflow_are_refused)
     ck_assert_ptr_null(gr_zeros(1, 1, 1, 1, 1, 1, 1, 1, 1));
     expect_error("zeros: shape has more than 8 dimensions");
     ck_assert_ptr_null(gr_eye(-1));
-    expect_error("eye: shape is [-1, -1]");
+    expect_error("eye: n is -1; must be 0 to");
     ck_assert_ptr_null(gr_eye(INT64_C(1) << 32));
-    expect_error("eye: shape is ");
+    expect_error("eye: n is 4294967296; must be 0 to");
     for (int64_t zero_at = 0; zero_at < 3; zero_at++) { /* nothing is legal, however wide */
         gr_shape shape = S(INT64_MAX, INT64_MAX, INT64_MAX);
         shape.size[zero_at] = 0;
@@ -542,8 +542,8 @@ START_TEST(results_that_overflow_are_refused)
     ck_assert_ptr_null(gr_add(tall, wide));
     expect_error("add: ");
     ck_assert_ptr_null(gr_expand(gr_ones(1), INT64_C(1) << 32, INT64_C(1) << 32));
-    expect_error("expand: x is [1], shape is [4294967296, 4294967296]");
-    gr_tensor *deep = gr_expand(gr_ones(1, 1), 1, INT64_MAX / 4);
+    expect_error("expand: shape is [4294967296, 4294967296]; must have fewer than 2^60 elements");
+    gr_tensor *deep = gr_expand(gr_ones(1, 1), 1, INT64_C(1) << 59);
     ck_assert_ptr_null(gr_index_select(deep, 0, gr_zeros_with(GR_SHAPE(1 << 10), .dtype = GR_INT64)));
     expect_error("index_select: ");
     ck_assert_ptr_null(gr_reshape(gr_ones(4), INT64_C(1) << 62, 4, 4));

@@ -438,8 +438,8 @@ START_TEST(views_that_cannot_be_are_refused)
         ck_assert_msg(!refused_view && gr_error() && strstr(gr_error(), text), "%s: %s", #call, gr_error() ? gr_error() : "no error"); \
         gr_error_clear(); \
     } while (0)
-    REFUSED(gr_transpose(x, 0, 2), "transpose: dim is 2, x is [2, 3]; must be -2 to 1");
-    REFUSED(gr_transpose(x, -3, 0), "transpose: dim is -3");
+    REFUSED(gr_transpose(x, 0, 2), "transpose: second is 2, x is [2, 3]; must be -2 to 1");
+    REFUSED(gr_transpose(x, -3, 0), "transpose: first is -3");
     REFUSED(gr_permute(x, 0), "permute: order is [0]");
     REFUSED(gr_permute(x, 0, 0), "must name each dimension of x once");
     REFUSED(gr_permute(x, 0, 2), "permute: ");
@@ -470,7 +470,7 @@ START_TEST(views_that_cannot_be_are_refused)
     REFUSED(gr_unsqueeze(full, 0), "unsqueeze: x has 8 dimensions");
     REFUSED(gr_expand(full, 1, 1, 1, 1, 1, 1, 1, 1, 1), "expand: ");
     REFUSED(gr_flatten(x, .start_dim = 1, .end_dim = 0), "flatten: start_dim is 1, end_dim is 0");
-    REFUSED(gr_flatten(x, .start_dim = 2), "flatten: dim is 2");
+    REFUSED(gr_flatten(x, .start_dim = 2), "flatten: start_dim is 2");
     REFUSED(gr_reshape(x, 4, -1), "reshape: x is [2, 3] (6 elements), shape is [4, -1]");
     REFUSED(gr_reshape(x, -1, -1), "reshape: ");
     REFUSED(gr_reshape(x, 5), "reshape: ");
