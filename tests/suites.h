@@ -13,6 +13,7 @@ Suite *csv_suite(void);
 Suite *tensor_suite(void);
 Suite *view_suite(void);
 Suite *reduce_suite(void);
+Suite *matmul_suite(void);
 Suite *autograd_suite(void);
 Suite *gradients_suite(void);
 Suite *tricky_suite(void);
