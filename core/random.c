@@ -42,19 +42,17 @@ void gr_manual_seed(uint64_t seed)
 
 /* ---- fills ---- */
 
-/* The elements of t, each once, in one block of memory, in whatever order of dimensions. */
-static bool is_dense(const gr_tensor *t)
+/* t with its dimensions by falling stride: PyTorch draws in the order of memory, whatever that of the dimensions. */
+static gr_tensor in_memory_order(const gr_tensor *t)
 {
-    int64_t last = 0;
+    gr_tensor ordered = gr_alias(t);
     for (int d = 0; d < t->dim; d++) {
-        if (t->axis[d].size > 1 && t->axis[d].stride == 0) return false;
-        last += (t->axis[d].size - 1) * t->axis[d].stride;
+        int at = d;
+        for (; at > 0 && ordered.axis[at - 1].stride < t->axis[d].stride; at--) ordered.axis[at] = ordered.axis[at - 1];
+        ordered.axis[at] = t->axis[d];
     }
-    if (last + 1 != t->numel) return false;
-    for (int d = 0; d < t->dim; d++) /* no two dimensions step alike */
-        for (int e = 0; e < d; e++)
-            if (t->axis[d].size > 1 && t->axis[e].size > 1 && t->axis[d].stride == t->axis[e].stride) return false;
-    return true;
+    ordered.contiguous = gr_is_row_major(&ordered);
+    return ordered;
 }
 
 enum fill { UNIFORM, NORMAL };
@@ -77,19 +75,20 @@ static void draw(const drawing *d, gr_dtype dtype, void *out, int64_t n)
     generator_unlock();
 }
 
-/* Dense memory is filled as it lies, other tensors in row-major order; on the host, then copied. */
+/* Memory without gaps is filled as it lies, another tensor on the host, then copied. */
 static bool fill(gr_tensor *t, drawing d)
 {
+    gr_tensor ordered = in_memory_order(t);
     d.scalar_form = t->numel < 16 || !t->contiguous;
-    if (t->device == 0 && is_dense(t)) {
+    if (t->device == 0 && ordered.contiguous) {
         draw(&d, (gr_dtype)t->dtype, t->data, t->numel);
         return true;
     }
     gr_thread *thread = gr_self();
-    gr_tensor *host = gr_tensor_like(thread, t, (gr_dtype)t->dtype);
+    gr_tensor *host = gr_tensor_like(thread, &ordered, (gr_dtype)t->dtype);
     if (!host) return false;
     draw(&d, (gr_dtype)t->dtype, host->data, t->numel);
-    gr_kernels_of(t)->copy(t, host);
+    gr_kernels_of(t)->copy(&ordered, host);
     gr_tensor_discard(thread, host);
     return true;
 }
@@ -109,11 +108,11 @@ typedef void draw_bools(gr_generator *g, bool *out, int64_t n, const void *p);
 static bool fill_bools(gr_tensor *t, draw_bools *f, const void *p)
 {
     gr_thread *thread = gr_self();
-    gr_tensor *drawn = gr_tensor_like(thread, t, GR_BOOL);
+    gr_tensor ordered = in_memory_order(t), *drawn = gr_tensor_like(thread, &ordered, GR_BOOL);
     if (!drawn) return false;
     f(generator_lock(), (bool *)drawn->data, t->numel, p);
     generator_unlock();
-    gr_kernels_of(t)->copy(t, drawn);
+    gr_kernels_of(t)->copy(&ordered, drawn);
     gr_tensor_discard(thread, drawn);
     return true;
 }

@@ -10,6 +10,7 @@ Suite *parallel_suite(void);
 Suite *kernels_suite(void);
 Suite *print_suite(void);
 Suite *csv_suite(void);
+Suite *random_suite(void);
 Suite *tensor_suite(void);
 Suite *view_suite(void);
 Suite *reduce_suite(void);

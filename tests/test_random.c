@@ -1,0 +1,180 @@
+/* test_random.c - the random functions a program calls, against PyTorch's numbers (golden/random.txt, loader.txt) in every
+ * bit; test_generator.c tests the streams beneath them. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gradus.h"
+#include "tests/golden.h"
+#include "tests/suites.h"
+
+static golden_file *file;
+static uint64_t seed;
+static int compared;
+
+/* The array named after the seed, and t's elements, which must be the same. */
+static void same(const gr_tensor *t, const char *name)
+{
+    char whole[128];
+    snprintf(whole, sizeof whole, "seed%llu.%s", (unsigned long long)seed, name);
+    const golden_array *a = golden_take(file, whole);
+    ck_assert_msg(a != NULL, "there is no %s", whole);
+    ck_assert_msg(t != NULL, "%s: %s", whole, gr_error() ? gr_error() : "NULL");
+    double value[1000];
+    ck_assert_int_le(gr_numel(t), 1000);
+    ck_assert(gr_to_array(t, value, gr_numel(t)));
+    ck_assert(a->count <= gr_numel(t)); /* of randperm(1000) the first 20 are stored */
+    for (int64_t i = 0; i < a->count; i++) {
+        const double want = a->type == GOLDEN_INT64 ? (double)a->integer[i] : a->real[i];
+        ck_assert_msg(value[i] == want, "%s[%d] is %.17g, not %.17g", whole, (int)i, value[i], want);
+    }
+    compared++;
+}
+
+static void same_n(const gr_tensor *t, const char *name, int n)
+{
+    char whole[96];
+    snprintf(whole, sizeof whole, "%s.n%d", name, n);
+    same(t, whole);
+}
+
+/* What follows draws from the seed's beginning. */
+static void again(void)
+{
+    gr_manual_seed(seed);
+}
+
+static void check_reals(int n)
+{
+    static const struct {
+        const char *rand, *uniform, *randn, *normal;
+        gr_dtype dtype;
+    } of[] = {{"rand.f32", "uniform_-1_2.f32", "randn.f32", "normal_2_3.f32", GR_FLOAT32},
+              {"rand.f64", "uniform_-1_2.f64", "randn.f64", "normal_2_3.f64", GR_FLOAT64}};
+    for (int k = 0; k < 2; k++) {
+        const gr_dtype dtype = of[k].dtype;
+        again(), same_n(gr_rand_with(GR_SHAPE(n), .dtype = dtype), of[k].rand, n);
+        again(), same_n(gr_uniform_(gr_empty_with(GR_SHAPE(n), .dtype = dtype), -1, 2), of[k].uniform, n);
+        again(), same_n(gr_randn_with(GR_SHAPE(n), .dtype = dtype), of[k].randn, n);
+        again(), same_n(gr_normal_(gr_empty_with(GR_SHAPE(n), .dtype = dtype), 2, 3), of[k].normal, n);
+    }
+}
+
+static void check_integers(int n)
+{
+    again(), same_n(gr_randint(0, 10, n), "randint_0_10", n);
+    again(), same_n(gr_randint(-5, INT64_C(1) << 40, n), "randint_-5_2p40", n);
+    for (int d = GR_INT64; d <= GR_UINT8; d++) /* other dtypes take the same draws */
+        again(), same_n(gr_randint_with(0, 10, GR_SHAPE(n), .dtype = (gr_dtype)d), "randint_0_10", n);
+    again(), same_n(gr_randint_with(0, 10, GR_SHAPE(n), .dtype = GR_FLOAT32), "randint_0_10", n);
+}
+
+/* One after the other, from a single seeding. */
+static void check_sequence(void)
+{
+    again();
+    same(gr_randn(3), "sequence.0.randn3");
+    same(gr_rand(2), "sequence.1.rand2");
+    same(gr_randn_with(GR_SHAPE(2), .dtype = GR_FLOAT64), "sequence.2.randn2_f64");
+    same(gr_randn(20), "sequence.3.randn20");
+    same(gr_randn(1), "sequence.4.randn1");
+    same(gr_randperm(4), "sequence.5.randperm4");
+    same(gr_randint(0, 7, 3), "sequence.6.randint7");
+    same(gr_normal_(gr_select(gr_zeros(6, 4, 2), -1, 0), 0, 1), "sequence.7.noncontiguous_normal_6x4_column0_of_2");
+    same(gr_randn(1), "sequence.8.randn1_again");
+    same(gr_rand_with(GR_SHAPE(2), .dtype = GR_FLOAT64), "sequence.9.rand_f64_2");
+}
+
+START_TEST(calls_give_pytorchs_numbers)
+{
+    static const uint64_t seeds[] = {0, 42, UINT64_C(123456789012345)};
+    static const int sizes[] = {1, 5, 16, 17, 33, 100};
+    file = golden_open(GOLDEN_DIR "/random.txt");
+    ck_assert_ptr_nonnull(file);
+    for (int s = 0; s < 3; s++) {
+        seed = seeds[s];
+        for (int k = 0; k < 6; k++) check_reals(sizes[k]), check_integers(sizes[k]);
+        again(), same(gr_randperm(10), "randperm10");
+        again(), same(gr_randperm(1000), "randperm1000.first20");
+        again(), same(gr_bernoulli_(gr_zeros(33), 0.3), "bernoulli_0.3.n33");
+        for (int d = GR_INT64; d <= GR_BOOL; d++) again(), same(gr_bernoulli_(gr_ones_with(GR_SHAPE(33), .dtype = (gr_dtype)d), 0.3), "bernoulli_0.3.n33");
+        again(), same(gr_bernoulli(gr_div(gr_arange_with(0, 21, 1, .dtype = GR_FLOAT32), 20)), "bernoulli_tensor_f32.n21");
+        check_sequence();
+    }
+    ck_assert_int_eq(compared, 3 * (6 * (8 + 6) + 8 + 10)); /* what is left, no call of ours makes: see test_generator.c */
+    golden_close(file);
+}
+END_TEST
+
+START_TEST(sample_orders_are_pytorchs)
+{
+    file = golden_open(GOLDEN_DIR "/loader.txt");
+    ck_assert_ptr_nonnull(file);
+    for (int s = 0; s < 2; s++) {
+        seed = s ? 7 : 0;
+        again();
+        same(gr_sample_order(10, true), "epoch0");
+        same(gr_sample_order(10, true), "epoch1");
+        same(gr_sample_order(10, true), "epoch2");
+        same(gr_rand(1), "next_rand");
+        again();
+        gr_tensor *plain = gr_sample_order(10, false);
+        ck_assert(gr_equal(plain, gr_arange(0, 10, 1)));
+        same(gr_rand(1), "noshuffle.next_rand");
+    }
+    golden_close(file);
+}
+END_TEST
+
+/* ---- the order of memory ---- */
+
+static gr_tensor *fill_by(gr_tensor *t, int kind)
+{
+    return kind == 0 ? gr_normal_(t, 2, 3) : kind == 1 ? gr_uniform_(t, -1, 2) : gr_bernoulli_(t, 0.4);
+}
+
+/* PyTorch 2.15, seed 5: r[:, :3, ::2].permute(1, 2, 0).normal_(2, 3) of r = zeros(2, 4, 6) */
+static const float printed[] = {0.539657772f, 0.188535243f, 0.32571131f, 4.00257301f, 1.40775478f, 7.82835054f,
+                                -2.20510602f, -0.287671417f, 3.89364028f, -0.697405517f, 0.326619655f, 4.07215643f,
+                                2.6673758f, 0.00132419588f, 4.05392647f, 3.72200465f, 0.251351923f, 4.30382442f};
+
+START_TEST(views_are_filled_in_the_order_of_memory)
+{
+    static const int64_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (int kind = 0; kind < 3; kind++)
+        for (int k = 0; k < 6; k++)
+            for (int dense = 0; dense < 2; dense++) {
+                if (kind == 0 && dense) continue; /* contiguous normals have a form of their own */
+                gr_tensor *root = gr_zeros(2, 4, 6), *other = gr_zeros(2, 4, 6);
+                gr_tensor *part = dense ? root : gr_slice(gr_narrow(root, 1, 0, 3), .dim = 2, .step = 2);
+                gr_manual_seed(5);
+                fill_by(gr_permute(part, orders[k][0], orders[k][1], orders[k][2]), kind);
+                gr_manual_seed(5);
+                fill_by(dense ? other : gr_slice(gr_narrow(other, 1, 0, 3), .dim = 2, .step = 2), kind);
+                ck_assert_msg(gr_equal(root, other), "kind %d, order %d, dense %d", kind, k, dense);
+                for (int64_t i = 0; kind == 0 && i < 18; i++) ck_assert(gr_at(part, i / 9, i / 3 % 3, i % 3) == (double)printed[i]);
+            }
+}
+END_TEST
+
+START_TEST(probabilities_of_any_layout_are_taken_in_logical_order)
+{
+    gr_tensor *p = gr_t(gr_div(gr_arange_with(0, 12, 1, .dtype = GR_FLOAT64), 12));
+    gr_manual_seed(3);
+    gr_tensor *expected = gr_bernoulli(gr_contiguous(gr_t(gr_reshape(p, 3, 4))));
+    gr_manual_seed(3);
+    ck_assert(gr_equal(gr_bernoulli(gr_t(gr_reshape(p, 3, 4))), expected));
+}
+END_TEST
+
+Suite *random_suite(void)
+{
+    Suite *s = suite_create("random");
+    TCase *c = tcase_create("random");
+    tcase_add_test(c, calls_give_pytorchs_numbers);
+    tcase_add_test(c, sample_orders_are_pytorchs);
+    tcase_add_test(c, views_are_filled_in_the_order_of_memory);
+    tcase_add_test(c, probabilities_of_any_layout_are_taken_in_logical_order);
+    suite_add_tcase(s, c);
+    return s;
+}
