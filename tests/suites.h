@@ -14,6 +14,7 @@ Suite *random_suite(void);
 Suite *tensor_suite(void);
 Suite *view_suite(void);
 Suite *reduce_suite(void);
+Suite *sums_suite(void);
 Suite *matmul_suite(void);
 Suite *autograd_suite(void);
 Suite *gradients_suite(void);
