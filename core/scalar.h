@@ -364,7 +364,7 @@ GR_SCALAR double gr_log1p_f64(double x) { return log1p(x); }
 GR_SCALAR double gr_sin_f64(double x) { return sin(x); }
 GR_SCALAR double gr_cos_f64(double x) { return cos(x); }
 GR_SCALAR double gr_tanh_f64(double x) { return tanh(x); }
-GR_SCALAR double gr_sigmoid_f64(double x) { return 1 / (1 + exp(-x)); }
+GR_SCALAR double gr_sigmoid_f64(double x) { return x < -700 ? exp(x) : 1 / (1 + exp(-x)); } /* e^709.8 overflows */
 GR_SCALAR double gr_erf_f64(double x) { return erf(x); }
 GR_SCALAR double gr_erfc_f64(double x) { return erfc(x); }
 GR_SCALAR double gr_pow_f64(double x, double y) { return pow(x, y); }
