@@ -34,8 +34,8 @@ endif
 LOOPS = $(wildcard core/cpu/*_loops.c)
 SOURCES = $(filter-out $(LOOPS),$(wildcard core/*.c core/cpu/*.c autograd/*.c nn/*.c optim/*.c))
 HEADERS = $(wildcard gradus.h core/*.h autograd/*.h nn/*.h optim/*.h)
-PUBLIC = gradus.h core/base.h core/core.h core/csv.h core/random.h core/tensor.h autograd/autograd.h autograd/function.h \
-         autograd/op.h autograd/view.h nn/nn.h nn/module.h optim/optim.h
+PUBLIC = gradus.h core/base.h core/core.h core/csv.h core/random.h core/tensor.h autograd/anomaly.h autograd/autograd.h \
+         autograd/function.h autograd/op.h autograd/show.h autograd/view.h nn/nn.h nn/module.h optim/optim.h
 ISAS = base avx2 avx512
 ifeq ($(filter x86_64 amd64,$(shell uname -m)),)
 ISAS = base

@@ -1,8 +1,10 @@
 /* autograd.h - gradients: what requires one, the backward pass, hooks, and the check against finite differences. */
 #ifndef GR_AUTOGRAD_H
 #define GR_AUTOGRAD_H
+#include "autograd/anomaly.h"
 #include "autograd/function.h"
 #include "autograd/op.h"
+#include "autograd/show.h"
 #include "autograd/view.h"
 #include "core/core.h"
 

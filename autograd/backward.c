@@ -3,6 +3,7 @@
 
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
+#include "autograd/watch.h"
 
 /* ---- gradients of leaves, pending until the walk has succeeded ---- */
 
@@ -117,6 +118,15 @@ GR_HOT gr_tensor *gr_grad_into(gr_call *c, int i, bool *add)
     if (!place) return NULL;
     *add = *place != NULL;
     return *add ? *place : (*place = fresh_gradient(t, t->task, slot));
+}
+
+gr_tensor *gr_grad_so_far(const gr_task *task, const gr_call *c, int i)
+{
+    const gr_slot *slot = &c->slot[i];
+    if (!slot->value || gr_is_number(c, i)) return NULL;
+    if (slot->value != GR_LEAF) return task->gradient[slot->value - task->low];
+    const gr_pending *p = find(task, slot->tensor);
+    return p ? p->gradient : NULL;
 }
 
 bool gr_call_needs(const gr_call *c, int i)
@@ -282,11 +292,8 @@ static GR_COLD bool value_hooks(gr_thread *t, const gr_call *c, gr_tensor **grad
     return true;
 }
 
-static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor **gradient)
+static inline bool apply_rule(gr_thread *t, gr_task *task, gr_call *c)
 {
-    if (gr_unlikely(c->used_file != NULL)) return used_before(task, c);
-    if (gr_unlikely(!unchanged(task, c))) return false;
-    if (gr_unlikely(t->hooks != NULL) && !value_hooks(t, c, gradient)) return false;
     const uint32_t owned = task->rule_owned = t->owned_count;
     if (gr_unlikely(!c->op->backward(c))) {
         if (!t->failed)
@@ -303,12 +310,21 @@ static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor *
     return true;
 }
 
-/* Undoes the marks of a pass that failed at call c. */
-static GR_COLD bool unmark(const gr_task *task, gr_call *last, const gr_call *c)
+/* With what is done besides: hooks see the gradients that have arrived, norms are noted, and what is handed over is
+ * looked at. */
+static GR_COLD bool apply_watched_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor **gradient)
 {
-    for (gr_call *undo = last; undo != c; undo = undo->previous)
-        if (undo->used_file && undo->used_by == task->serial) undo->used_file = NULL;
-    return false;
+    if (t->hooks && !value_hooks(t, c, gradient)) return false;
+    if (!gr_norms_note(t, c) || !apply_rule(t, task, c)) return false;
+    c->used_by = task->serial; /* of a history that is kept too: the norms count by it */
+    return !t->anomaly || gr_anomaly_backward(t, c);
+}
+
+static inline bool run_rule(gr_thread *t, gr_task *task, gr_call *c, gr_tensor **gradient)
+{
+    if (gr_unlikely(c->used_file != NULL)) return used_before(task, c);
+    if (gr_unlikely(!unchanged(task, c))) return false;
+    return gr_unlikely(t->watches) ? apply_watched_rule(t, task, c, gradient) : apply_rule(t, task, c);
 }
 
 bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
@@ -318,7 +334,7 @@ bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
         const uint8_t *needed = task->needed ? task->needed + (c->first_value - task->low) : NULL;
         const uint32_t outputs = c->outputs;
         if (!is_reached(task, c, gradient)) continue;
-        if (gr_unlikely(!run_rule(t, task, c, gradient))) return unmark(task, last, c);
+        if (gr_unlikely(!run_rule(t, task, c, gradient))) return false;
         for (uint32_t k = 0; k < outputs; k++)
             if (gr_likely(!needed) || needed[k] != 2) drop_gradient(t, task, &gradient[k]);
     }
@@ -355,11 +371,18 @@ bool gr_task_begin(gr_thread *t, gr_task *task)
     return true;
 }
 
-/* After a walk that succeeded no gradient of a value is left. */
+/* A pass that failed, wherever that was, leaves no marks and no gradients of values. */
+static GR_COLD void undo_walk(gr_thread *t, gr_task *task)
+{
+    for (gr_call *c = t->tape.last; c && c->first_value >= task->low; c = c->previous)
+        if (c->used_by == task->serial) c->used_file = NULL, c->used_by = 0;
+    for (uint32_t i = 0; task->gradient_block && i <= task->high - task->low; i++)
+        drop_gradient(t, task, &task->gradient[i]);
+}
+
 void gr_task_end(gr_thread *t, gr_task *task, bool ok)
 {
-    for (uint32_t i = 0; !ok && task->gradient_block && i <= task->high - task->low; i++)
-        drop_gradient(t, task, &task->gradient[i]);
+    if (gr_unlikely(!ok)) undo_walk(t, task);
     for (uint32_t i = 0; i < task->pending_count; i++) {
         const gr_pending *p = &task->pending[i];
         if (!p->gradient || task->create_graph) continue;
@@ -384,7 +407,8 @@ bool gr_seed_fits(const gr_tensor *y, const gr_tensor *given, gr_site site, cons
         return false;
     }
     if (!gr_usable(given, site, op, name)) return false;
-    if (given->key == y->key && gr_same_sizes(given, y)) return true;
+    if (given->key == y->key && gr_same_sizes(given, y))
+        return !gr_self()->anomaly || gr_anomaly_given(given, site, op, "there is", name);
     gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s %s, %s is %s %s; must be the same", name, gr_shape_text(given, have),
             gr_dtype_name[given->dtype], y_name, gr_shape_text(y, want), gr_dtype_name[y->dtype]);
     return false;

@@ -27,9 +27,10 @@ static bool copy_forward(gr_call *c)
     return true;
 }
 
-static const gr_op clone_op = {.name = "clone", .shape = clone_shape, .forward = copy_forward, .backward = hand_dy};
+static const gr_op clone_op = {.name = "clone", .shape = clone_shape, .forward = copy_forward, .backward = hand_dy,
+                              .rule = "dx = dy"};
 static const gr_op contiguous_op = {.name = "contiguous", .shape = clone_shape, .forward = copy_forward,
-                                    .backward = hand_dy};
+                                    .backward = hand_dy, .rule = "dx = dy"};
 
 gr_tensor *gr_clone_at(gr_tensor *x, gr_site site)
 {
@@ -60,7 +61,7 @@ static bool to_backward(gr_call *c)
 }
 
 static const gr_op to_op = {.name = "to", .shape = to_shape, .forward = copy_forward, .backward = to_backward,
-                            .attribute_bytes = sizeof(gr_dtype)};
+                            .attribute_bytes = sizeof(gr_dtype), .rule = "dx = dy"};
 
 gr_tensor *gr_to_at(const gr_to_args *args)
 {
@@ -128,7 +129,7 @@ static bool fill_forward(gr_call *c)
 static const char *const fill_names[] = {"x", "value"};
 #define FILL(text) \
     {.name = text, .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros, .in_place = true, \
-     .input_names = fill_names}
+     .input_names = fill_names, .rule = "dx = 0"}
 static const gr_op fill_op = FILL("fill_"), zero_op = FILL("zero_");
 
 static gr_tensor *fill_run(const gr_op *op, gr_tensor *x, gr_value value, gr_site site)
@@ -180,7 +181,8 @@ static bool source_backward(gr_call *c)
 
 static const char *const copy_names[] = {"x", "source"};
 static const gr_op copy_op = {.name = "copy_", .shape = source_shape, .forward = source_forward,
-                              .backward = source_backward, .in_place = true, .input_names = copy_names};
+                              .backward = source_backward, .in_place = true, .input_names = copy_names,
+                              .rule = "dx = 0, dsource = dy"};
 
 gr_tensor *gr_copy__at(gr_tensor *x, gr_tensor *source, gr_site site)
 {

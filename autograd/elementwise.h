@@ -14,7 +14,6 @@ typedef struct {
     double lo, hi;     /* where the tests draw */
     int edges;
     double edge[4];
-    const char *text;  /* the row's value */
 } gr_row;
 extern const gr_row gr_rows[GR_ELEMENTWISE_COUNT];
 extern const gr_op gr_row_op[GR_ELEMENTWISE_COUNT], gr_row_op_in_place[GR_ELEMENTWISE_COUNT];
@@ -28,6 +27,8 @@ bool gr_row_backward(gr_call *c);
      .reads_each = gr_rows[GR_E_##row].reads, .code = GR_E_##row, .input_names = names}
 gr_tensor *gr_row_run2(const gr_op *op, gr_value a, gr_value b, gr_site site);
 
+/* What an op tells of its rule; a row under another name tells the row's. NULL: nothing. */
+const char *gr_rule_text(const gr_op *op);
 /* What the row hands back to operand i, as recorded ops; NULL after an error. */
 gr_tensor *gr_row_rule(gr_call *c, int i, gr_tensor *dy);
 

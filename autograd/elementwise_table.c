@@ -51,17 +51,17 @@
 #define NO_EDGE 0, {0}
 #define EDGE(k) 1, {k}
 #define UNARY(name, params, row_types, value, back, low, high, edges) \
-    [GR_E_##name] = {1, GR_TYPES_##row_types, false, IS_DY(#back), {READS(back)}, low, high, edges, #value},
+    [GR_E_##name] = {1, GR_TYPES_##row_types, false, IS_DY(#back), {READS(back)}, low, high, edges},
 #define PREDICATE(name, params, row_types, value, low, high, edges) \
-    [GR_E_##name] = {1, GR_TYPES_##row_types, true, 0, {0}, low, high, edges, #value},
+    [GR_E_##name] = {1, GR_TYPES_##row_types, true, 0, {0}, low, high, edges},
 #define BINARY(name, params, row_types, value, back_a, back_b, low, high, edges) \
     [GR_E_##name] = {2, GR_TYPES_##row_types, false, IS_DY(#back_a) | IS_DY(#back_b) << 1, \
-                     {READS(back_a), READS(back_b)}, low, high, edges, #value},
+                     {READS(back_a), READS(back_b)}, low, high, edges},
 #define COMPARE(name, params, row_types, value, low, high, edges) \
-    [GR_E_##name] = {2, GR_TYPES_##row_types, true, 0, {0}, low, high, edges, #value},
+    [GR_E_##name] = {2, GR_TYPES_##row_types, true, 0, {0}, low, high, edges},
 #define TERNARY(name, params, row_types, value, back_a, back_b, back_c, low, high, edges) \
     [GR_E_##name] = {3, GR_TYPES_##row_types, false, IS_DY(#back_a) | IS_DY(#back_b) << 1 | IS_DY(#back_c) << 2, \
-                     {READS(back_a), READS(back_b), READS(back_c)}, low, high, edges, #value},
+                     {READS(back_a), READS(back_b), READS(back_c)}, low, high, edges},
 const gr_row gr_rows[GR_ELEMENTWISE_COUNT] = {
 #include "core/elementwise.def"
 };
@@ -75,15 +75,17 @@ const gr_row gr_rows[GR_ELEMENTWISE_COUNT] = {
 #define NONE 0
 #define P1(n, d) 8
 #define P2(n, d, m, e) 16
-#define OP(row, suffix, bytes, changes, back) \
-    [GR_E_##row] = {.name = #row suffix, .shape = gr_row_shape, .forward = gr_row_forward, .backward = back, \
-                    .attribute_bytes = bytes, .reads_each = gr_rows[GR_E_##row].reads, .in_place = changes, \
-                    .code = GR_E_##row},
-#define UNARY(name, params, ...) OP(name, SUFFIX, params, CHANGES, gr_row_backward)
-#define PREDICATE(name, params, ...) OP(name, SUFFIX, params, CHANGES, NULL)
-#define BINARY(name, params, ...) OP(name, SUFFIX, params, CHANGES, gr_row_backward)
-#define COMPARE(name, params, ...) OP(name, SUFFIX, params, CHANGES, NULL)
-#define TERNARY(name, params, ...) OP(name, SUFFIX, params, CHANGES, gr_row_backward)
+#define OP(row, bytes, back, text) \
+    [GR_E_##row] = {.name = #row SUFFIX, .shape = gr_row_shape, .forward = gr_row_forward, .backward = back, \
+                    .attribute_bytes = bytes, .reads_each = gr_rows[GR_E_##row].reads, .in_place = CHANGES, \
+                    .code = GR_E_##row, .rule = text},
+#define UNARY(name, params, types, value, back, ...) OP(name, params, gr_row_backward, "dx = " #back)
+#define PREDICATE(name, params, ...) OP(name, params, NULL, NULL)
+#define BINARY(name, params, types, value, back_a, back_b, ...) \
+    OP(name, params, gr_row_backward, "da = " #back_a ", db = " #back_b)
+#define COMPARE(name, params, ...) OP(name, params, NULL, NULL)
+#define TERNARY(name, params, types, value, back_a, back_b, back_c, ...) \
+    OP(name, params, gr_row_backward, "da = " #back_a ", db = " #back_b ", dc = " #back_c)
 #define SUFFIX ""
 #define CHANGES false
 const gr_op gr_row_op[GR_ELEMENTWISE_COUNT] = {
@@ -96,3 +98,8 @@ const gr_op gr_row_op[GR_ELEMENTWISE_COUNT] = {
 const gr_op gr_row_op_in_place[GR_ELEMENTWISE_COUNT] = {
 #include "core/elementwise.def"
 };
+
+const char *gr_rule_text(const gr_op *op)
+{
+    return op->rule || op->forward != gr_row_forward ? op->rule : gr_row_op[op->code].rule;
+}

@@ -3,6 +3,7 @@
 
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
+#include "autograd/watch.h"
 
 /* A hook is bound to a value, or to a leaf. f NULL: retain_grad of `tensor`. */
 typedef struct {
@@ -23,6 +24,7 @@ static hook *append(gr_thread *t, gr_tensor *x, gr_site site, const char *op)
     if (!t->hooks) {
         if (!(t->hooks = gr_allocate(sizeof *t->hooks))) return gr_fail_memory(site, op, "the hooks", sizeof *t->hooks);
         memset(t->hooks, 0, sizeof *t->hooks);
+        gr_watch_changed(t);
     }
     gr_hook_list *list = t->hooks;
     if (!gr_grow(&list->item, &list->capacity, list->count, sizeof *list->item))
@@ -124,6 +126,7 @@ static bool replace(gr_thread *t, gr_tensor **gradient, gr_tensor *by)
                     gr_shape_text(by, have), gr_shape_text(g, want));
         return false;
     }
+    if (t->anomaly && !gr_anomaly_given(by, task->site, task->op, "a hook returned", "the gradient")) return false;
     if (task->create_graph) *gradient = by;
     else if (by != g) gr_kernels_of(g)->copy(g, by);
     return true;

@@ -74,7 +74,7 @@ static bool select_backward(gr_call *c)
 
 static const gr_op select_op = {.name = "index_select", .shape = select_shape, .forward = select_forward,
                                 .backward = select_backward, .attribute_bytes = sizeof(int), .reads_inputs = 2,
-                                .input_names = names};
+                                .input_names = names, .rule = "dx = dy added up at index"};
 
 static gr_tensor *select_run(gr_tensor *x, int dim, gr_tensor *index, gr_site site)
 {
@@ -121,4 +121,4 @@ static bool scatter_backward(gr_call *c)
 
 static const gr_op scatter_op = {.name = "index_select_backward", .shape = scatter_shape, .forward = scatter_forward,
                                  .backward = scatter_backward, .attribute_bytes = sizeof(scatter), .reads_inputs = 2,
-                                 .input_names = names};
+                                 .input_names = names, .rule = "dx = dy at index"};

@@ -86,7 +86,8 @@ static bool matmul_backward(gr_call *c)
 
 static const uint32_t reads[] = {2, 1};
 static const gr_op matmul_op = {.name = "matmul", .shape = matmul_shape, .forward = matmul_forward,
-                                .backward = matmul_backward, .reads_each = reads};
+                                .backward = matmul_backward, .reads_each = reads,
+                                .rule = "da = dy b', db = a' dy"};
 
 /* A vector is a row on the left, a column on the right; the dimension added is dropped again. */
 gr_tensor *gr_matmul_at(gr_tensor *a, gr_tensor *b, gr_site site)

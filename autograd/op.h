@@ -33,6 +33,7 @@ typedef struct gr_op {
     bool in_place;              /* output 0 is input 0 changed */
     int code;                   /* the op's own number */
     const char *const *input_names; /* for error texts; NULL: x, or a, b, c, d */
+    const char *rule;           /* what backward hands back, for readers of the tape: "da = dy b', db = a' dy"; may be NULL */
 } gr_op;
 
 /* Runs op on n inputs: the only door. attributes: op->attribute_bytes bytes, copied. outputs: room for op->outputs

@@ -160,9 +160,9 @@ static bool mean_backward(gr_call *c)
 }
 
 static const gr_op sum_op = {.name = "sum", .shape = sum_shape, .forward = sum_forward, .backward = sum_backward,
-                             .attribute_bytes = sizeof(reduction), .code = GR_REDUCE_SUM};
+                             .attribute_bytes = sizeof(reduction), .code = GR_REDUCE_SUM, .rule = "dx = dy"};
 static const gr_op mean_op = {.name = "mean", .shape = mean_shape, .forward = sum_forward, .backward = mean_backward,
-                              .attribute_bytes = sizeof(reduction), .code = GR_REDUCE_MEAN};
+                              .attribute_bytes = sizeof(reduction), .code = GR_REDUCE_MEAN, .rule = "dx = dy / n"};
 
 static gr_tensor *reduce_run(const gr_op *op, gr_tensor *x, unsigned dims, bool keepdim, gr_site site)
 {
@@ -221,7 +221,8 @@ static bool extremum_backward(gr_call *c)
 
 #define EXTREMUM(text, kind) \
     {.name = text, .shape = extremum_shape, .forward = sum_forward, .backward = extremum_backward, \
-     .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .reads_outputs = 1, .code = kind}
+     .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .reads_outputs = 1, .code = kind, \
+     .rule = "dx = dy shared where x = y"}
 static const gr_op amax_op = EXTREMUM("amax", GR_REDUCE_MAX), amin_op = EXTREMUM("amin", GR_REDUCE_MIN);
 
 gr_tensor *gr_amax_at(const gr_reduce_args *args)
@@ -250,7 +251,8 @@ static bool whole_backward(gr_call *c)
 
 #define WHOLE(text, kind) \
     {.name = text, .shape = extremum_shape, .forward = sum_forward, .backward = whole_backward, \
-     .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .reads_outputs = 1, .code = kind}
+     .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .reads_outputs = 1, .code = kind, \
+     .rule = "dx = dy shared where x = y"}
 static const gr_op max_op = WHOLE("max", GR_REDUCE_MAX), min_op = WHOLE("min", GR_REDUCE_MIN);
 
 gr_tensor *gr_max_at(gr_tensor *x, gr_site site)
@@ -318,7 +320,8 @@ static bool prod_shape(gr_call *c)
 }
 
 static const gr_op prod_op = {.name = "prod", .shape = prod_shape, .forward = sum_forward, .backward = prod_backward,
-                              .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .code = GR_REDUCE_PROD};
+                              .attribute_bytes = sizeof(reduction), .reads_inputs = 1, .code = GR_REDUCE_PROD,
+                              .rule = "dx = dy * product of the others"};
 
 gr_tensor *gr_prod_at(const gr_reduce_args *args)
 {
@@ -399,7 +402,8 @@ static bool pair_backward(gr_call *c)
     {.name = text, .shape = arg_shape, .forward = arg_forward, .attribute_bytes = sizeof(along), .code = largest}
 #define PAIR(text, largest) \
     {.name = text, .shape = pair_shape, .forward = pair_forward, .backward = pair_backward, .outputs = 2, \
-     .reads_outputs = 2, .no_gradient = 2, .attribute_bytes = sizeof(along), .code = largest}
+     .reads_outputs = 2, .no_gradient = 2, .attribute_bytes = sizeof(along), .code = largest, \
+     .rule = "dx = dy at the index"}
 static const gr_op argmax_op = ARG("argmax", true), argmin_op = ARG("argmin", false),
                    max_dim_op = PAIR("max_dim", true), min_dim_op = PAIR("min_dim", false);
 

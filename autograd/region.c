@@ -139,10 +139,11 @@ static bool region_back_backward(gr_call *c)
 }
 
 static const gr_op region_op = {.name = "as_strided", .shape = gr_geometry_shape, .forward = gr_no_work,
-                                .backward = region_backward, .attribute_bytes = sizeof(gr_geometry)};
+                                .backward = region_backward, .attribute_bytes = sizeof(gr_geometry),
+                                .rule = "dx = dy there, 0 elsewhere"};
 static const gr_op region_back_op = {.name = "as_strided_backward", .shape = region_back_shape,
                                      .forward = region_back_forward, .backward = region_back_backward,
-                                     .attribute_bytes = sizeof(region_attributes)};
+                                     .attribute_bytes = sizeof(region_attributes), .rule = "dx = dy there"};
 
 /* ---- slices along one dimension ---- */
 
@@ -184,7 +185,7 @@ static bool slice_backward(gr_call *c)
 
 #define SLICE_OP(text) \
     {.name = text, .shape = slice_shape, .forward = gr_no_work, .backward = slice_backward, \
-     .attribute_bytes = sizeof(slice)}
+     .attribute_bytes = sizeof(slice), .rule = "dx = dy there, 0 elsewhere"}
 static const gr_op narrow_op = SLICE_OP("narrow"), select_op = SLICE_OP("select"), slice_op = SLICE_OP("slice");
 
 static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_site site)
@@ -318,7 +319,8 @@ static bool replace_backward(gr_call *c)
 }
 
 static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape = replace_shape, .forward = gr_no_work,
-                                 .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry)};
+                                 .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry),
+                                 .rule = "da = dy elsewhere, db = dy there"};
 
 bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "autograd/tape.h"
+#include "autograd/watch.h"
 #include "core/parallel.h"
 
 /* Gradients of leaves that have history: it is cut when their scope ends. */
@@ -282,6 +283,7 @@ void gr_thread_close(gr_thread *t)
     gr_owned_release(t, 0, (gr_site){"thread end", 1});
     gr_hooks_forget_values(t, 0);
     gr_deallocate(t->hooks);
+    gr_norms_forget(t);
     if (t->histories) gr_deallocate(t->histories->gradient);
     gr_deallocate(t->histories);
     for (uint32_t i = 0; i < t->chunks; i++) gr_deallocate(t->chunk[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "autograd/tape.h"
+#include "autograd/watch.h"
 
 /* ---- the tape's memory: chunks that never move, so a call may be read while others are appended ---- */
 
@@ -209,14 +210,15 @@ void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)
     }
 }
 
-/* A forward that calls gr_ functions finds the tape's end behind its own call, and nothing recorded. */
+/* A forward that calls gr_ functions finds the tape's end behind its own call, and nothing recorded. So do all forwards
+ * when their results are looked at. */
 static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
 {
     const struct gr_tape_mark mark = t->tape;
     const bool was_recording = t->recording;
     t->tape.next = (char *)c + c->bytes;
     t->recording = false;
-    const bool ok = c->op->forward(c);
+    const bool ok = t->anomaly ? gr_anomaly_forward(t, c) : c->op->forward(c);
     t->recording = was_recording;
     t->tape = mark;
     return ok;
@@ -329,6 +331,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     }
     gr_out(c, 0)->tensor = result;
     const bool records = t->recording && op->backward && (h->needs || (x->base && x->base->requires_grad));
+    const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
     if (records && c->reads & 1) { /* backward reads what is about to be overwritten */
         gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
@@ -344,7 +347,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
         c->slot[0].tensor = before;
         c->slot[0].version = before->storage->version;
     }
-    if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return NULL;
+    if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
     x->storage->version++;
     x->storage->changed_by = op->name;

@@ -31,7 +31,7 @@ struct gr_call {
     uint16_t inputs;
     uint8_t outputs;
     uint8_t numbers;    /* bit i: input i is a number */
-    bool reserve;       /* forward may call gr_ functions */
+    bool reserve;       /* forward may call gr_ functions, or its results are looked at */
     uint8_t dtype;      /* elementwise: that it computes in */
     uint8_t flat;       /* elementwise: all operands lie as the result does; bit i: operand i is no number. 0: not so */
     uint8_t reads_outputs;
@@ -103,7 +103,7 @@ static inline gr_call *gr_call_begin(const gr_op *op, int inputs, gr_site site)
     c->inputs = (uint16_t)inputs;
     c->outputs = outputs;
     c->numbers = 0;
-    c->reserve = false;
+    c->reserve = t->anomaly;
     return c;
 }
 /* Runs a call whose slots hold the inputs; returns output 0 or NULL. */
@@ -154,6 +154,8 @@ void *gr_compound_end(const gr_compound *whole, void *result);
 /* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL when it is not
  * wanted, and without memory: a rule ends with gr_grads_given. Not when the pass is recorded. */
 gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
+/* What has collected for input i until now; NULL: nothing. */
+gr_tensor *gr_grad_so_far(const gr_task *task, const gr_call *c, int i);
 static inline bool gr_grads_given(void)
 {
     return gr_likely(!gr_self()->failed);

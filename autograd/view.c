@@ -58,11 +58,11 @@ static bool permute_backward(gr_call *c)
 }
 
 static const gr_op permute_op = {.name = "permute", .shape = permute_shape, .forward = gr_no_work,
-                                 .backward = permute_backward, .attribute_bytes = sizeof(permutation)};
+                                 .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
 static const gr_op transpose_op = {.name = "transpose", .shape = permute_shape, .forward = gr_no_work,
-                                   .backward = permute_backward, .attribute_bytes = sizeof(permutation)};
+                                   .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
 static const gr_op t_op = {.name = "t", .shape = permute_shape, .forward = gr_no_work,
-                           .backward = permute_backward, .attribute_bytes = sizeof(permutation)};
+                           .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
 
 static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *p, gr_site site)
 {
@@ -130,7 +130,7 @@ static bool reshape_backward(gr_call *c)
 
 #define RESHAPE_OP(text) \
     {.name = text, .shape = gr_geometry_shape, .forward = gr_no_work, .backward = reshape_backward, \
-     .attribute_bytes = sizeof(gr_geometry)}
+     .attribute_bytes = sizeof(gr_geometry), .rule = "dx = dy"}
 static const gr_op reshape_op = RESHAPE_OP("reshape"), view_op = RESHAPE_OP("view"), squeeze_op = RESHAPE_OP("squeeze"),
                    unsqueeze_op = RESHAPE_OP("unsqueeze"), flatten_op = RESHAPE_OP("flatten");
 
@@ -285,7 +285,8 @@ static bool expand_backward(gr_call *c)
     return gr_grad_add(c, 0, gr_call_gradient(c, 0));
 }
 static const gr_op expand_op = {.name = "expand", .shape = gr_geometry_shape, .forward = gr_no_work,
-                                .backward = expand_backward, .attribute_bytes = sizeof(gr_geometry)};
+                                .backward = expand_backward, .attribute_bytes = sizeof(gr_geometry),
+                                .rule = "dx = dy summed over the repeats"};
 
 gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
 {

@@ -70,7 +70,8 @@ static bool where_backward(gr_call *c)
 
 static const char *const where_names[] = {"condition", "a", "b"};
 static const gr_op where_op = {.name = "where", .shape = where_shape, .forward = where_forward,
-                               .backward = where_backward, .reads_inputs = 1, .input_names = where_names};
+                               .backward = where_backward, .reads_inputs = 1, .input_names = where_names,
+                               .rule = "da = dy where condition, db = dy elsewhere"};
 
 gr_tensor *gr_where_at(gr_tensor *condition, gr_value a, gr_value b, gr_site site)
 {

@@ -135,7 +135,8 @@ typedef enum {
     GR_ERROR_ARGUMENT,   /* an argument that cannot be right: NULL, dead, shape, dtype, range */
     GR_ERROR_MEMORY,     /* no memory */
     GR_ERROR_STATE,      /* the call is not possible now: history used up, tensor changed, scope ended */
-    GR_ERROR_FILE        /* a file cannot be read or written, or holds what it must not */
+    GR_ERROR_FILE,       /* a file cannot be read or written, or holds what it must not */
+    GR_ERROR_NONFINITE   /* a call made a NaN or an inf while gr_set_detect_anomaly was on */
 } gr_error_code;
 
 /* The text of this thread's first error, "file:line: call: what is; what must be", or NULL. */

@@ -21,7 +21,6 @@
 enum {
     LINE_LIMIT = 1 << 20,
     FIELD_LIMIT = 4096, /* of a number; names in the header may be longer */
-    SHOWN = 60,         /* characters of the file that an error repeats */
     CHUNK = 32 << 10
 };
 enum { END = -1, BROKEN = -2 }; /* in place of a byte: the file has ended; an error was reported */
@@ -43,36 +42,12 @@ typedef struct {
     int64_t records, columns, columns_line; /* records: rows with the header */
     int64_t rows;                           /* counted by the first pass */
     gr_tensor *x;                           /* NULL in the first pass */
-    char name[SHOWN + 8];                   /* the path as errors show it */
+    char name[GR_SHOWN_TEXT];               /* the path as errors show it */
     char field[FIELD_LIMIT + 1];
     char chunk[CHUNK];
 } csv;
 
 /* ---- errors ---- */
-
-/* The first bytes of s, printable: at most SHOWN characters, then dots. */
-static void escape(const char *s, size_t length, char text[SHOWN + 8])
-{
-    size_t used = 0;
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char c = (unsigned char)s[i];
-        char piece[5] = {(char)c};
-        if (c == '"' || c == '\\')
-            snprintf(piece, sizeof piece, "\\%c", c);
-        else if (c == '\n' || c == '\r' || c == '\t')
-            snprintf(piece, sizeof piece, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-        else if (c < 0x20 || c > 0x7e)
-            snprintf(piece, sizeof piece, "\\x%02x", c);
-        const size_t more = strlen(piece);
-        if (used + more > SHOWN) {
-            memcpy(text + used, "...", 4);
-            return;
-        }
-        memcpy(text + used, piece, more);
-        used += more;
-    }
-    text[used] = '\0';
-}
 
 static int refuse_at(const csv *c, int64_t line, int64_t column, const char *text)
 {
@@ -89,8 +64,8 @@ static int refuse_file(const csv *c, const char *text)
 
 static bool refuse_field(const csv *c, const char *must)
 {
-    char shown[SHOWN + 8];
-    escape(c->field, c->length, shown);
+    char shown[GR_SHOWN_TEXT];
+    gr_escape(c->field, c->length, shown);
     gr_fail(GR_ERROR_FILE, c->args->site, "read_csv",
             "\"%s\":%" PRId64 ":%" PRId64 ": field is \"%s\"; must be %s", c->name, c->field_line,
             c->field_column, shown, must);
@@ -380,7 +355,7 @@ static gr_tensor *read_table(csv *c)
 
 static bool check_args(const gr_read_csv_args *args, gr_dtype dtype)
 {
-    char shown[SHOWN + 8];
+    char shown[GR_SHOWN_TEXT];
     const char d = args->delimiter;
     const bool letter_or_digit = (d >= '0' && d <= '9') || ((d | 32) >= 'a' && (d | 32) <= 'z');
     if (!args->path) {
@@ -388,7 +363,7 @@ static bool check_args(const gr_read_csv_args *args, gr_dtype dtype)
         return false;
     }
     if (d != '\t' && (d < ' ' || d > '~' || letter_or_digit || strchr("+-.\"", d))) {
-        escape(&d, 1, shown);
+        gr_escape(&d, 1, shown);
         gr_fail(
             GR_ERROR_ARGUMENT, args->site, "read_csv",
             "delimiter is '%s'; must be a tab, a blank or a punctuation mark other than + - . \"",
@@ -408,14 +383,7 @@ gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)
     c->args = args;
     c->dtype = dtype;
     c->file = -1;
-    const size_t length = strlen(args->path), room = SHOWN - 3;
-    if (length <= SHOWN)
-        escape(args->path, length, c->name);
-    else { /* its end tells more than its beginning */
-        char end[SHOWN + 8];
-        escape(args->path + length - room, room, end);
-        snprintf(c->name, sizeof c->name, "...%.*s", SHOWN, end);
-    }
+    gr_path_text(args->path, c->name);
     const gr_plain_numbers numbers = gr_plain_numbers_begin();
     gr_tensor *x = read_table(c);
     gr_plain_numbers_end(numbers);

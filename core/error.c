@@ -45,15 +45,19 @@ void gr_error_clear(void)
     gr_self()->failed = false;
 }
 
+const char *gr_file_name(const char *path)
+{
+    const char *name = path ? strrchr(path, '/') : "?";
+    return !name ? path : *name == '/' ? name + 1 : name;
+}
+
 void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text, ...)
 {
     gr_thread *t = gr_self();
     if (t->failed) return NULL;
     if (t->whole) op = t->whole;
-    const char *file = site.file ? strrchr(site.file, '/') : NULL;
-    file = file ? file + 1 : site.file ? site.file : "?";
     const size_t room = sizeof t->error_text;
-    size_t used = (size_t)snprintf(t->error_text, room, "%s:%d: %s: ", file, site.line, op);
+    size_t used = (size_t)snprintf(t->error_text, room, "%s:%d: %s: ", gr_file_name(site.file), site.line, op);
     if (used > room) used = room;
     va_list args;
     va_start(args, text);
@@ -111,5 +115,40 @@ char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT])
     shape_text(GR_MAX_DIMS, s->size, text);
     const size_t used = strlen(text) - 1, most = GR_SHAPE_TEXT - sizeof ", ...]";
     memcpy(text + (used < most ? used : most), ", ...]", sizeof ", ...]");
+    return text;
+}
+
+/* Dots stand for what is cut off its end. */
+char *gr_escape(const char *s, size_t length, char text[GR_SHOWN_TEXT])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char c = (unsigned char)s[i];
+        char piece[5] = {(char)c};
+        if (c == '"' || c == '\\')
+            snprintf(piece, sizeof piece, "\\%c", c);
+        else if (c == '\n' || c == '\r' || c == '\t')
+            snprintf(piece, sizeof piece, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+        else if (c < 0x20 || c > 0x7e)
+            snprintf(piece, sizeof piece, "\\x%02x", c);
+        const size_t more = strlen(piece);
+        if (used + more > GR_SHOWN) {
+            memcpy(text + used, "...", 4);
+            return text;
+        }
+        memcpy(text + used, piece, more);
+        used += more;
+    }
+    text[used] = '\0';
+    return text;
+}
+
+/* A path's end tells more than its beginning. */
+char *gr_path_text(const char *path, char text[GR_SHOWN_TEXT])
+{
+    const size_t length = strlen(path), room = GR_SHOWN - 3;
+    if (length <= GR_SHOWN) return gr_escape(path, length, text);
+    char end[GR_SHOWN_TEXT];
+    snprintf(text, GR_SHOWN_TEXT, "...%.*s", GR_SHOWN, gr_escape(path + length - room, room, end));
     return text;
 }

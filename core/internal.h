@@ -44,6 +44,8 @@ typedef struct gr_thread {
     bool recording;
     bool failed; /* an error stands */
     uint16_t id;
+    bool anomaly; /* results and gradients are looked at: see anomaly.h */
+    bool watches; /* a pass has more to do than its rules: hooks, norms, anomaly */
     /* headers */
     gr_tensor **ready; /* to use, last in first out */
     uint32_t ready_count, ready_capacity;
@@ -59,6 +61,7 @@ typedef struct gr_thread {
     struct gr_call *ran;  /* the latest call */
     gr_site forward_site; /* of the gr_forward that runs */
     struct gr_hook_list *hooks;
+    struct gr_norm_list *norms; /* of gradients, when they are to be noted */
     struct gr_history_list *histories;
     const char *whole; /* the public call made of others that runs: errors bear its name */
     uint32_t lasting;  /* changes of a history or an owner that gr_compound_end cannot take back */
@@ -84,6 +87,8 @@ static inline gr_thread *gr_self(void)
 /* Reports "file:line: op: text" unless an error stands already. Returns NULL. */
 GR_COLD __attribute__((format(printf, 4, 5))) void *gr_fail(gr_error_code kind, gr_site site, const char *op,
                                                            const char *text, ...);
+/* A file's name without its folders; "?" for NULL. */
+const char *gr_file_name(const char *path);
 GR_COLD void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t bytes);
 /* Checks that t can be used: not NULL, alive. `name` is the argument's. */
 GR_COLD bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name);
@@ -100,6 +105,10 @@ char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT]);
 char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT]);
 extern const char *const gr_dtype_name[GR_DTYPES];
 const char *gr_dtype_text(gr_dtype dtype); /* its name, or "unknown" */
+/* What a file says, and a path, as an error text repeats them: printable, cut at 60 characters. */
+enum { GR_SHOWN = 60, GR_SHOWN_TEXT = GR_SHOWN + 8 };
+char *gr_escape(const char *bytes, size_t length, char text[GR_SHOWN_TEXT]);
+char *gr_path_text(const char *path, char text[GR_SHOWN_TEXT]);
 
 /* ---- memory (pool.c) ---- */
 void *gr_allocate(size_t bytes); /* the only malloc, 64-byte aligned: NULL when there is none */

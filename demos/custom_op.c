@@ -44,7 +44,8 @@ static bool isru_backward(gr_call *call)
 }
 
 static const gr_op isru_op = {.name = "isru", .shape = isru_shape, .forward = isru_forward, .backward = isru_backward,
-                              .attribute_bytes = sizeof(isru_attributes), .reads_inputs = 1};
+                              .attribute_bytes = sizeof(isru_attributes), .reads_inputs = 1,
+                              .rule = "dx = dy / sqrt(1 + alpha x^2)^3"};
 
 /* The macro keeps the caller's line for error texts. */
 #define isru(x, alpha) gr_apply(&isru_op, &(gr_tensor *){x}, 1, &(isru_attributes){alpha}, NULL)

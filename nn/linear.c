@@ -107,7 +107,8 @@ static const char *const linear_names[] = {"x", "weight", "bias"};
 static const uint32_t linear_reads[] = {2, 1, 0};
 static const gr_op linear_op = {.name = "linear", .shape = linear_shape, .forward = linear_forward,
                                 .backward = linear_backward, .reads_each = linear_reads, .optional_inputs = 4,
-                                .input_names = linear_names};
+                                .input_names = linear_names,
+                                .rule = "dx = dy weight, dweight = dy' x, dbias = dy summed over rows"};
 
 /* Rows are taken as they lie; what does not lie in even rows is copied first. */
 static bool lies_in_rows(const gr_tensor *x)

@@ -52,10 +52,11 @@ static bool mse_backward(gr_call *c)
 }
 
 static const char *const names[] = {"x", "target"};
-#define MSE(mean) \
+#define MSE(mean, text) \
     {.name = "mse_loss", .shape = mse_shape, .forward = mse_forward, .backward = mse_backward, .reads_inputs = 3, \
-     .code = mean, .input_names = names}
-static const gr_op mean_op = MSE(true), sum_op = MSE(false);
+     .code = mean, .input_names = names, .rule = text}
+static const gr_op mean_op = MSE(true, "dx = 2 (x - target) dy / n, dtarget = -dx"),
+                   sum_op = MSE(false, "dx = 2 (x - target) dy, dtarget = -dx");
 
 /* The difference, for the form that is not reduced: the row sub, but of equal shapes. */
 static bool difference_shape(gr_call *c)

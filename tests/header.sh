@@ -99,6 +99,9 @@ static int computed(gr_tensor *a, gr_tensor *b)
     gr_backward(total, .gradient = gr_ones());
     gr_hook_remove(hook);
     if (!gr_has_grad(b) || !gr_equal(gr_grad(b), asked) || list.count != 2 || !gr_has_grad(c)) return 5;
+    char tape[64];
+    if (!gr_set_tape_norms(true) || !gr_print_tape() || gr_tape_text(tape, sizeof tape) <= 0 || !gr_tape_dot("/dev/null")) return 6;
+    gr_set_detect_anomaly(!gr_is_anomaly_enabled());
     gr_tensor *x = gr_requires_grad_(gr_arange_with(1, 3, 0.5, .dtype = GR_FLOAT64), true);
     return !gr_gradcheck(cube, GR_TENSORS(x)) || !gr_gradgradcheck(cube, GR_TENSORS(x), .tolerance = 1e-7);
 }
@@ -151,7 +154,7 @@ int main(void)
 }
 END
 # An args struct grows at its end only, and then the soname changes: the sizes are written down here.
-sizes="gr_value:16 gr_site:16 gr_shape:72 gr_scope:16 gr_tensors:16 gr_hook:16 gr_device:2 gr_op:80 gr_module_type:40
+sizes="gr_value:16 gr_site:16 gr_shape:72 gr_scope:16 gr_tensors:16 gr_hook:16 gr_device:2 gr_op:88 gr_module_type:40
 gr_make_args:96 gr_like_args:32 gr_arange_args:72 gr_read_csv_args:32 gr_backward_args:40 gr_autograd_grad_args:48
 gr_autograd_grads_args:72 gr_gradcheck_args:72 gr_reduce_args:112 gr_arg_args:32 gr_gelu_args:32 gr_slice_args:56
 gr_squeeze_args:32 gr_flatten_args:32 gr_to_args:32 gr_leaky_relu_args:32 gr_softplus_args:40 gr_linear_args:40

@@ -36,6 +36,8 @@ int main(void)
     gr_tensor *x = gr_requires_grad_(gr_arange(-1.0, 3.0, 1.0), true); /* -1 0 1 2 */
     gr_tensor *y = gr_cube(x);
     gr_backward(gr_sum(y));
+    char tape[512];
+    if (gr_tape_text(tape, sizeof tape) < 0 || !strstr(tape, "dx = mul(dy, mul(C(3), square(x)))")) return 5;
     if (gr_at(y, 3) != 8 || gr_at(y, 0) != -1 || gr_at(gr_grad(x), 3) != 12) return 1;
     gr_tensor *z = gr_arange(0, 4, 1); /* int64 stays int64 */
     if (gr_cube_(z) != z || gr_at(z, 3) != 27 || gr_dtype_of(z) != GR_INT64) return 2;

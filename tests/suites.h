@@ -19,6 +19,8 @@ Suite *accuracy_suite(void);
 Suite *matmul_suite(void);
 Suite *autograd_suite(void);
 Suite *gradients_suite(void);
+Suite *show_suite(void);
+Suite *anomaly_suite(void);
 Suite *tricky_suite(void);
 Suite *nn_suite(void);
 Suite *optim_suite(void);

@@ -254,6 +254,27 @@ START_TEST(a_failed_pass_changes_nothing_and_may_be_repeated)
 }
 END_TEST
 
+static gr_tensor *no_gradient(gr_tensor *gradient, void *data)
+{
+    (void)gradient, (void)data;
+    return NULL;
+}
+
+START_TEST(a_pass_that_fails_after_its_walk_leaves_the_history_to_be_used)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *w = LEAF(3, 4), *loss = gr_sum(gr_mul(x, 10));
+    const gr_hook hook = gr_register_hook(x, no_gradient, NULL);
+    ck_assert(!gr_backward(loss));
+    expect_error("a hook returned NULL");
+    ck_assert(gr_hook_remove(hook));
+    ck_assert_int_eq(gr_autograd_grads(GR_TENSORS(loss), GR_TENSORS(x, w)).count, 0);
+    expect_error("inputs[1] was not used");
+    ck_assert(gr_backward(loss));
+    EXPECT(gr_grad(x), 10, 10);
+}
+END_TEST
+
 START_TEST(while_an_error_stands_nothing_lasting_changes)
 {
     quiet();
@@ -601,6 +622,7 @@ Suite *autograd_suite(void)
     tcase_add_test(c, a_detached_view_shares_the_version);
     tcase_add_test(c, a_freed_saved_tensor_fails_the_pass);
     tcase_add_test(c, a_failed_pass_changes_nothing_and_may_be_repeated);
+    tcase_add_test(c, a_pass_that_fails_after_its_walk_leaves_the_history_to_be_used);
     tcase_add_test(c, while_an_error_stands_nothing_lasting_changes);
     tcase_add_test(c, a_region_changed_in_place_is_seen_by_base_and_siblings);
     tcase_add_test(c, a_base_changed_in_place_is_seen_by_its_views);

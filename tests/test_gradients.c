@@ -137,17 +137,58 @@ static void narrow_agrees_with_wide(trial *t)
     checked++;
 }
 
+static void expect_same_bits(trial *t, outcome *a, outcome *b)
+{
+    for (int i = 0; i <= CASE_INPUTS; i++) {
+        ck_assert_int_eq(a->count[i], b->count[i]);
+        const size_t bytes = sizeof(double) * (size_t)a->count[i];
+        ck_assert_msg(!bytes || !memcmp(a->value[i], b->value[i], bytes), "%s: output %d differs", describe(t), i);
+    }
+    forget(a);
+    forget(b);
+    checked++;
+}
+
 static void view_equals_copy(trial *t, gr_dtype dtype)
 {
     outcome view = evaluate(t, dtype, false), copy = evaluate(t, dtype, true);
-    for (int i = 0; i <= CASE_INPUTS; i++) {
-        ck_assert_int_eq(view.count[i], copy.count[i]);
-        const size_t bytes = sizeof(double) * (size_t)view.count[i];
-        ck_assert_msg(!bytes || !memcmp(view.value[i], copy.value[i], bytes), "%s: output %d differs", describe(t), i);
+    expect_same_bits(t, &view, &copy);
+}
+
+static void watched_equals_unwatched(trial *t)
+{
+    outcome unwatched = evaluate(t, GR_FLOAT32, false);
+    gr_set_detect_anomaly(true);
+    ck_assert(gr_set_tape_norms(true));
+    outcome watched = evaluate(t, GR_FLOAT32, false);
+    gr_set_detect_anomaly(false);
+    ck_assert(gr_set_tape_norms(false));
+    expect_same_bits(t, &unwatched, &watched);
+}
+
+/* The rules as the table's file has them. */
+#define UNARY(name, params, types, value, back, ...) [GR_E_##name] = "dx = " #back,
+#define BINARY(name, params, types, value, back_a, back_b, ...) [GR_E_##name] = "da = " #back_a ", db = " #back_b,
+#define TERNARY(name, params, types, value, back_a, back_b, back_c, ...) \
+    [GR_E_##name] = "da = " #back_a ", db = " #back_b ", dc = " #back_c,
+#define PREDICATE(...)
+#define COMPARE(...)
+static const char *const row_rules[GR_ELEMENTWISE_COUNT] = {
+#include "core/elementwise.def"
+};
+
+static void tells_its_rule(trial *t)
+{
+    const gr_scope scope = gr_scope_begin();
+    gr_tensors leaves = leaves_of(t, GR_FLOAT64);
+    ck_assert_msg(call(&leaves, t) != NULL, "%s", describe(t));
+    for (const gr_call *c = gr_self()->tape.last; c; c = c->previous) {
+        const char *rule = gr_rule_text(c->op);
+        ck_assert_msg(rule && rule[0] == 'd', "%s tells no rule", c->op->name);
+        if (c->op->shape == gr_row_shape) ck_assert_str_eq(rule, row_rules[c->op->code]);
+        checked++;
     }
-    forget(&view);
-    forget(&copy);
-    checked++;
+    gr_scope_end(scope);
 }
 
 /* ---- the trials ---- */
@@ -256,6 +297,21 @@ START_TEST(ops_on_views_equal_ops_on_copies)
 }
 END_TEST
 
+START_TEST(all_give_the_same_bits_while_they_are_watched)
+{
+    rows_with(watched_equals_unwatched, true);
+    ops_with(watched_equals_unwatched, true);
+}
+END_TEST
+START_TEST(every_recorded_call_tells_its_rule)
+{
+    checked = 0;
+    rows_with(tells_its_rule, true);
+    ops_with(tells_its_rule, true);
+    ck_assert_int_gt(checked, 1000);
+}
+END_TEST
+
 /* ---- gradcheck itself ---- */
 
 static gr_tensor *wrong_square(const gr_tensors *in, void *data)
@@ -297,6 +353,8 @@ Suite *gradients_suite(void)
     tcase_add_test(c, ops_have_right_second_gradients);
     tcase_add_test(c, ops_agree_in_both_precisions);
     tcase_add_test(c, ops_on_views_equal_ops_on_copies);
+    tcase_add_test(c, all_give_the_same_bits_while_they_are_watched);
+    tcase_add_test(c, every_recorded_call_tells_its_rule);
     tcase_add_test(c, gradcheck_refuses_a_wrong_gradient);
     suite_add_tcase(s, c);
     return s;
