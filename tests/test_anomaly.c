@@ -169,7 +169,7 @@ START_TEST(an_inf_that_was_given_is_passed_on)
     gr_tensor *scores = T(1, 2, 3), *mask = gr_gt(scores, 2);
     gr_tensor *masked = gr_where(mask, scores, -INF);
     VALUES(masked, -INF, -INF, 3);
-    VALUES(gr_exp(masked), 0, 0, expf(3));
+    VALUES(gr_exp(masked), 0, 0, (double)expf(3));
     VALUES(gr_sub(masked, scores), -INF, -INF, 0);
     VALUES(gr_amax(gr_neg(masked)), INF);
     ck_assert_ptr_null(gr_sub_at(V(masked), V(masked), at(9))); /* inf - inf is a NaN, and new */

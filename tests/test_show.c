@@ -520,7 +520,6 @@ START_TEST(looking_goes_on_while_an_error_stands_and_changes_nothing)
 }
 END_TEST
 
-#ifndef GR_DEBUG_POOL
 START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
 {
     gr_set_error_handler(quiet, NULL);
@@ -556,7 +555,6 @@ START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
     expect_norm(1, gr_full(1.0));
 }
 END_TEST
-#endif
 
 Suite *show_suite(void)
 {
@@ -582,9 +580,7 @@ Suite *show_suite(void)
     tcase_add_test(graph, any_names_leave_table_and_graph_well_formed);
     tcase_add_test(graph, a_file_that_cannot_be_written_is_an_error);
     tcase_add_test(graph, looking_goes_on_while_an_error_stands_and_changes_nothing);
-#ifndef GR_DEBUG_POOL
     tcase_add_test(graph, without_memory_looking_is_an_error_that_changes_nothing);
-#endif
     suite_add_tcase(s, graph);
     return s;
 }
