@@ -1035,6 +1035,11 @@ static void bad_files(void)
     REFUSED("read_csv", "path", !gr_read_csv("there/is/no/such.csv"));
     REFUSED("read_csv", "path", !gr_read_csv("tests"));
     REFUSED("read_csv", "path", !gr_read_csv(""));
+    REFUSED("tape_dot", "path", !gr_tape_dot(NULL));
+    REFUSED("tape_dot", "path", !gr_tape_dot("tests"));
+    REFUSED("tape_dot", "path", !gr_tape_dot(""));
+    REFUSED("tape_dot", "path", !gr_tape_dot("there/is/no/such.dot"));
+    REFUSED("tape_text", "text", gr_tape_text(NULL, 5) == -1);
     static const char delimiters[] = {'a', '3', '.', '+', '-', '"', '\n', '\0', '\x7f'};
     for (size_t k = 0; k < sizeof delimiters; k++)
         REFUSED("read_csv", "delimiter", !gr_read_csv("tests/golden/tricky.tsv", .delimiter = delimiters[k]));

@@ -122,7 +122,7 @@ START_TEST(numbers_dtypes_and_several_results_are_told)
     y = gr_sub_at(V(y), gr_value_real(0.1), at(2));
     gr_values_indices m = gr_max_dim_at(&(gr_arg_args){.x = y, .site = at(3), .dim = 1});
     gr_where_at(gr_gt(m.values, 0), V(m.values), gr_value_bool(true), at(4));
-    gr_fill__at(m.values, gr_value_real(-INFINITY), at(5));
+    gr_fill__at(m.values, gr_value_real(-(double)INFINITY), at(5));
     EXPECT("#  call     inputs                          result                     line       rule",
            "1  mul      3, leaf float64 [2, 3]          float64 [2, 3]             train.c:1  da = mul(dy, b), db = mul(dy, a)",
            "2  sub      #1 float64 [2, 3], 0.1          float64 [2, 3]             train.c:2  da = dy, db = neg(dy)",
