@@ -57,7 +57,15 @@ for name in CC BLAS OPT WERROR; do
     if [ -n "${!name:-}" ]; then settings+=("$name=${!name}"); fi
 done
 make -s -j"$(nproc)" "${settings[@]}" build/libgradus.a build/gradus.pc build/tests/run >make.log 2>&1 || fail "it does not build: $(tail -20 make.log)"
-CK_RUN_SUITE=gradients build/tests/run || fail "the gradients suite fails with the new row"
+# tried SUITE TIMES: the suite passes, and its trials of cube are at least so many.
+tried() {
+    CK_RUN_SUITE=$1 TRIALS_OF=cube build/tests/run >trials.log || fail "the $1 suite fails with the new row: $(grep -v '^tried' trials.log)"
+    [ "$(grep -c '^tried cube$' trials.log)" -ge "$2" ] || fail "the $1 suite tries cube only $(grep -c '^tried cube$' trials.log) times"
+}
+# Gradients on every layout, their gradients, two precisions, views against copies; dtypes, in place, alone, twice, again.
+tried gradients 160
+tried properties 150
+CK_RUN_SUITE=accuracy build/tests/run | grep -q 'note: cube has no promise' || fail "the accuracy suite does not see the new row"
 # shellcheck disable=SC2046,SC2086 # several words on purpose
 ${CC:-cc} -std=c11 -Wall -Wextra -Werror -I. -Ibuild cube.c build/libgradus.a $(sed -n 's/^Libs.private: //p' build/gradus.pc) -o cube
 ./cube || fail "gr_cube: check $? failed"

@@ -21,6 +21,7 @@ Suite *autograd_suite(void);
 Suite *gradients_suite(void);
 Suite *show_suite(void);
 Suite *anomaly_suite(void);
+Suite *properties_suite(void);
 Suite *tricky_suite(void);
 Suite *nn_suite(void);
 Suite *optim_suite(void);
