@@ -112,6 +112,7 @@ check: all $(B)/tests/run demos
 	tests/demos.sh $(B)
 	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
 	tests/symbols.sh $(B)/libgradus.so
+	tests/covered.sh $(B)
 	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
 	tests/one_row.sh
 

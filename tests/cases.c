@@ -98,6 +98,7 @@ OP1(min_all, gr_min(x))
 OP1(max_last, gr_max_dim(x, -1).values)
 OP1(min_first, gr_min_dim(x, 0, .keepdim = true).values)
 OP1(reshape, gr_reshape(x, 3, -1))
+OP1(view, gr_view(gr_contiguous(x), -1, 6))
 OP1(reshape_transposed, gr_reshape(gr_t(x), -1))
 OP1(transpose, gr_transpose(x, 0, -1))
 OP1(permute, gr_permute(x, 2, 0, 1))
@@ -126,6 +127,8 @@ OP1(number_pow, gr_pow(1.7, x))
 OP1(maximum_number, gr_maximum(x, 0.25))
 OP1(square_by_mul, gr_mul(x, x))
 OP1(gram, gr_matmul(x, gr_t(x)))
+OP1(filled, gr_add(gr_fill_(gr_mul(x, 3), 2), x))
+OP1(zeroed, gr_add(gr_zero_(gr_mul(x, 2)), x))
 OP1(in_place, gr_mul_(gr_add(x, 1), 3))
 OP1(in_place_exp, gr_exp_(gr_mul(x, 0.5)))
 OP1(in_place_log, gr_log_(gr_mul(x, 2)))
@@ -176,6 +179,7 @@ const op_case op_cases[] = {
     ROW1(amin_last, -2, 2, NO_EDGE, S(3, 4)), ROW1(max_all, -2, 2, NO_EDGE, S(7)), ROW1(min_all, -2, 2, NO_EDGE, SCALAR),
     ROW1(max_last, -2, 2, NO_EDGE, S(3, 4)), ROW1(min_first, -2, 2, NO_EDGE, S(4, 2, 3)),
     ROW1(reshape, -2, 2, NO_EDGE, S(2, 3, 4)), ROW1(reshape_transposed, -2, 2, NO_EDGE, S(3, 4)),
+    ROW1(view, -2, 2, NO_EDGE, S(2, 12)), ROW1(filled, -2, 2, NO_EDGE, S(3, 4)), ROW1(zeroed, -2, 2, NO_EDGE, S(3, 4)),
     ROW1(transpose, -2, 2, NO_EDGE, S(2, 3, 4)), ROW1(permute, -2, 2, NO_EDGE, S(2, 3, 4)), ROW1(t, -2, 2, NO_EDGE, S(3, 4)),
     ROW1(expand, -2, 2, NO_EDGE, S(3, 1)), ROW1(narrow, -2, 2, NO_EDGE, S(3, 4)),
     ROW1(select_row, -2, 2, NO_EDGE, S(3, 4)), ROW1(slice_steps, -2, 2, NO_EDGE, S(2, 8)),

@@ -177,7 +177,7 @@ END_TEST
 
 static bool is_view(const trial *t)
 {
-    static const char *const views[] = {"reshape",    "reshape_transposed", "transpose", "permute",   "t",       "expand",     "narrow",
+    static const char *const views[] = {"reshape",    "reshape_transposed", "view",      "transpose", "permute",   "t",       "expand",     "narrow",
                                         "select_row", "slice_steps",        "squeeze",   "unsqueeze", "flatten", "contiguous", "to_and_back"};
     for (size_t k = 0; t->ops && k < sizeof views / sizeof views[0]; k++)
         if (!strcmp(t->name, views[k])) return true;

@@ -167,6 +167,17 @@ START_TEST(probabilities_of_any_layout_are_taken_in_logical_order)
 }
 END_TEST
 
+START_TEST(what_is_drawn_over_gets_a_gradient_of_zeros)
+{
+    gr_tensor *x = gr_requires_grad_(gr_ones(20), true), *h = gr_mul(x, 3), *first = gr_narrow(h, 0, 0, 5);
+    gr_normal_(first, 0, 1);
+    gr_uniform_(gr_narrow(h, 0, 5, 5), 0, 1);
+    gr_bernoulli_(gr_narrow(h, 0, 10, 5), .5);
+    ck_assert(gr_backward(gr_sum(h)));
+    for (int64_t i = 0; i < 20; i++) ck_assert(gr_at(gr_grad(x), i) == (i < 15 ? 0 : 3));
+}
+END_TEST
+
 Suite *random_suite(void)
 {
     Suite *s = suite_create("random");
@@ -175,6 +186,7 @@ Suite *random_suite(void)
     tcase_add_test(c, sample_orders_are_pytorchs);
     tcase_add_test(c, views_are_filled_in_the_order_of_memory);
     tcase_add_test(c, probabilities_of_any_layout_are_taken_in_logical_order);
+    tcase_add_test(c, what_is_drawn_over_gets_a_gradient_of_zeros);
     suite_add_tcase(s, c);
     return s;
 }
