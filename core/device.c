@@ -2,7 +2,7 @@
 #include "core/cpu/cpu.h"
 #include "core/internal.h"
 
-const gr_device_table *gr_devices[2] = {&gr_cpu_device, NULL};
+const gr_device_table *gr_devices[GR_DEVICES] = {&gr_cpu_device};
 
 gr_device gr_cpu(void)
 {
@@ -37,4 +37,5 @@ int gr_num_threads(void)
 void gr_library_end(void)
 {
     gr_parallel_shutdown();
+    gr_device_memory_end();
 }

@@ -14,6 +14,7 @@
 #define gr_likely(x) __builtin_expect(!!(x), 1)
 #define gr_unlikely(x) __builtin_expect(!!(x), 0)
 
+enum { GR_DEVICES = 9 };    /* the CPU and up to eight others */
 enum { GR_RING = 1024 };    /* headers that die wait until so many more have died */
 enum { GR_CLASSES = 240 };  /* sizes of blocks, see pool.c */
 
@@ -67,6 +68,7 @@ typedef struct gr_thread {
     uint32_t lasting;  /* changes of a history or an owner that gr_compound_end cannot take back */
     gr_storage *pool[GR_CLASSES];
     size_t pool_bytes;
+    struct gr_device_pool *device_pool[GR_DEVICES];
     char **chunk; /* of the tape */
     uint32_t chunks, chunk_capacity;
     gr_error_code error_kind;
@@ -152,15 +154,33 @@ static inline gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
     s->changed_by = NULL;
     return s;
 }
+
+/* ---- memory of other devices (device_memory.c) ---- */
+gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes);
+void gr_device_storage_return(gr_thread *t, gr_storage *s);
+/* Gives the device back what waits in the thread's lists and in the common ones; false when there was nothing. */
+bool gr_device_pool_release(gr_thread *t, int device);
+/* What waits in the thread's lists goes to the common ones; and at the end of the process to the device. */
+void gr_device_pools_end(gr_thread *t);
+void gr_device_memory_end(void);
+/* Bytes that the pool holds of a device's memory, or those of them that are in use. */
+int64_t gr_device_bytes(int device, bool of_the_pool);
+
 #ifdef GR_DEBUG_POOL
 static inline void gr_storage_return(gr_thread *t, gr_storage *s)
 {
-    (void)t;
-    gr_deallocate(s);
+    if (s->device)
+        gr_device_storage_return(t, s);
+    else
+        gr_deallocate(s);
 }
 #else
 static inline void gr_storage_return(gr_thread *t, gr_storage *s)
 {
+    if (gr_unlikely(s->device)) {
+        gr_device_storage_return(t, s);
+        return;
+    }
     if (gr_unlikely(t->pool_bytes > GR_CACHE_BYTES)) {
         gr_storage_surplus(t, s);
         return;
@@ -225,7 +245,7 @@ static inline bool gr_is_float(int dtype)
 {
     return dtype <= GR_BFLOAT16;
 }
-extern const gr_device_table *gr_devices[2];
+extern const gr_device_table *gr_devices[GR_DEVICES]; /* [0] is the CPU; the others are NULL until they are opened */
 static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
 {
     return gr_devices[t->device]->kernels[t->dtype];
@@ -305,7 +325,8 @@ static inline void gr_header_init(gr_tensor *x, uint8_t device)
 _Static_assert(offsetof(gr_tensor, device) == offsetof(gr_tensor, state) + 2, "gr_header_init shifts it there");
 static inline bool gr_attach_memory(gr_thread *t, gr_tensor *x)
 {
-    gr_storage *s = gr_storage_take(t, (size_t)x->numel << gr_dtype_shift[x->dtype]);
+    const size_t bytes = (size_t)x->numel << gr_dtype_shift[x->dtype];
+    gr_storage *s = gr_likely(x->device == 0) ? gr_storage_take(t, bytes) : gr_device_storage_take(t, x->device, bytes);
     if (gr_unlikely(!s)) return false;
     x->storage = s;
     x->data = s->data;

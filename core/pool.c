@@ -302,6 +302,7 @@ static void thread_end(void *memory)
     gr_thread *t = memory;
     gr_self_pointer = t;
     gr_thread_close(t);
+    gr_device_pools_end(t);
     for (int c = 0; c < GR_CLASSES; c++)
         while (t->pool[c]) {
             gr_storage *s = t->pool[c];
