@@ -136,7 +136,8 @@ typedef enum {
     GR_ERROR_MEMORY,     /* no memory */
     GR_ERROR_STATE,      /* the call is not possible now: history used up, tensor changed, scope ended */
     GR_ERROR_FILE,       /* a file cannot be read or written, or holds what it must not */
-    GR_ERROR_NONFINITE   /* a call made a NaN or an inf while gr_set_detect_anomaly was on */
+    GR_ERROR_NONFINITE,  /* a call made a NaN or an inf while gr_set_detect_anomaly was on */
+    GR_ERROR_DEVICE      /* a device is missing, failed, or was lost */
 } gr_error_code;
 
 /* The text of this thread's first error, "file:line: call: what is; what must be", or NULL. */
