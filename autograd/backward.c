@@ -222,7 +222,8 @@ gr_tensor *gr_call_gradient(gr_call *c, int i)
     gr_tensor *g = task->gradient[c->first_value + (uint32_t)i - task->low];
     if (gr_likely(g != NULL)) return g;
     const gr_tensor *y = gr_out(c, i)->tensor;
-    gr_make_args zeros = {.shape = gr_sizes_of(y), .site = gr_site_of(c), .dtype = (gr_dtype)y->dtype, .device = {-1, 0}};
+    gr_make_args zeros = {.shape = gr_sizes_of(y), .site = gr_site_of(c), .dtype = (gr_dtype)y->dtype,
+                          .device = gr_place_device(y->device)};
     return gr_zeros_at(&zeros);
 }
 
@@ -295,7 +296,10 @@ static GR_COLD bool value_hooks(gr_thread *t, const gr_call *c, gr_tensor **grad
 static inline bool apply_rule(gr_thread *t, gr_task *task, gr_call *c)
 {
     const uint32_t owned = task->rule_owned = t->owned_count;
-    if (gr_unlikely(!c->op->backward(c))) {
+    t->running = c;
+    const bool ok = c->op->backward(c) && !t->failed;
+    t->running = NULL;
+    if (gr_unlikely(!ok)) {
         if (!t->failed)
             gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op failed without a reason; must report it");
         if (!task->create_graph) gr_owned_release(t, owned, task->site);
@@ -525,7 +529,7 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     t->recording = args->create_graph;
     bool ok = gr_task_seed(t, &task, loss, args->gradient) && gr_task_walk(t, &task, loss->value ? loss->call : NULL);
     if (gr_unlikely(t->hooks != NULL)) ok = ok && leaf_hooks(t, &task);
-    if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), true);
+    if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), !t->failed);
     t->recording = was_recording;
     gr_task_end(t, &task, ok);
     if (gr_unlikely(!ok && args->create_graph)) gr_compound_end(&whole, NULL);

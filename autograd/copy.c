@@ -43,37 +43,50 @@ gr_tensor *gr_contiguous_at(gr_tensor *x, gr_site site)
     return x->contiguous ? x : gr_run1(&contiguous_op, x, site);
 }
 
+typedef struct {
+    uint8_t dtype, place;
+} destination;
+
 static bool to_shape(gr_call *c)
 {
     gr_tensor *y = gr_out(c, 0)->tensor;
-    const gr_dtype *dtype = gr_attributes(c);
-    y->dtype = (uint8_t)*dtype;
+    const destination *to = gr_attributes(c);
+    y->dtype = to->dtype;
+    y->device = to->place;
     gr_copy_sizes(y, c->slot[0].tensor);
     return true;
 }
 
+static bool to_forward(gr_call *c)
+{
+    return gr_transfer(gr_out(c, 0)->tensor, c->slot[0].tensor);
+}
+
 static bool to_backward(gr_call *c)
 {
-    const gr_to_args back = {.x = gr_call_gradient(c, 0), .site = gr_site_of(c),
-                             .dtype = (gr_dtype)c->slot[0].tensor->dtype, .device = {-1, 0}};
+    const gr_tensor *x = c->slot[0].tensor;
+    const gr_to_args back = {.x = gr_call_gradient(c, 0), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype,
+                             .device = gr_place_device(x->device)};
     gr_tensor *dx = gr_to_at(&back);
     return dx && gr_grad_add(c, 0, dx);
 }
 
-static const gr_op to_op = {.name = "to", .shape = to_shape, .forward = copy_forward, .backward = to_backward,
-                            .attribute_bytes = sizeof(gr_dtype), .rule = "dx = dy"};
+static const gr_op to_op = {.name = "to", .shape = to_shape, .forward = to_forward, .backward = to_backward,
+                            .attribute_bytes = sizeof(destination), .rule = "dx = dy"};
 
 gr_tensor *gr_to_at(const gr_to_args *args)
 {
     gr_tensor *x = args->x;
     if (!gr_usable(x, args->site, "to", "x")) return NULL;
     const gr_dtype dtype = args->dtype == GR_DTYPE_DEFAULT ? (gr_dtype)x->dtype : args->dtype;
-    if (!gr_dtype_fits(dtype, args->site, "to") || !gr_device_fits(args->device, args->site, "to")) return NULL;
-    if (dtype == (gr_dtype)x->dtype) return x;
+    if (!gr_dtype_fits(dtype, args->site, "to")) return NULL;
+    const int place = gr_device_place(args->device, x->device, args->site, "to");
+    if (place < 0) return NULL;
+    if (dtype == (gr_dtype)x->dtype && place == x->device) return x;
     gr_call *c = gr_call_begin(&to_op, 1, args->site);
     if (!c) return NULL;
     c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), &dtype, sizeof dtype);
+    *(destination *)gr_attributes(c) = (destination){(uint8_t)dtype, (uint8_t)place};
     return gr_call_run(c);
 }
 
@@ -115,7 +128,8 @@ static bool hand_zeros(gr_call *c)
 {
     const gr_tensor *x = c->slot[0].tensor;
     if (!gr_call_needs(c, 0)) return true;
-    const gr_make_args zeros = {.shape = gr_sizes_of(x), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype, .device = {-1, 0}};
+    const gr_make_args zeros = {.shape = gr_sizes_of(x), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype,
+                                .device = gr_place_device(x->device)};
     return gr_grad_add(c, 0, gr_zeros_at(&zeros));
 }
 
@@ -169,9 +183,7 @@ static bool source_shape(gr_call *c)
 
 static bool source_forward(gr_call *c)
 {
-    gr_tensor *x = gr_out(c, 0)->tensor;
-    gr_kernels_of(x)->copy(x, c->slot[1].tensor);
-    return true;
+    return gr_transfer(gr_out(c, 0)->tensor, c->slot[1].tensor);
 }
 
 static bool source_backward(gr_call *c)

@@ -19,11 +19,30 @@ static double random_weight(uint64_t *state)
     return (*state >> 32 & 1 ? 1 : -1) * (0.5 + 1.5 * u);
 }
 
+/* Where element i, counted row-major, lies. */
+static char *place_of(const gr_tensor *x, int64_t i)
+{
+    int64_t offset = 0;
+    for (int d = x->dim; d-- > 0; i /= x->axis[d].size) offset += i % x->axis[d].size * x->axis[d].stride;
+    return x->data + offset * (int64_t)sizeof(double);
+}
+
+static double read_element(const gr_tensor *x, int64_t i)
+{
+    double value;
+    return gr_devices[x->device]->download(x->device, &value, place_of(x, i), sizeof value) ? value : (double)NAN;
+}
+
+static void write_element(const gr_tensor *x, int64_t i, double value)
+{
+    gr_devices[x->device]->upload(x->device, place_of(x, i), &value, sizeof value);
+}
+
 static gr_tensor *weights_like(const gr_tensor *y, uint64_t seed, gr_site site)
 {
-    const gr_make_args made = {.shape = gr_sizes_of(y), .site = site, .dtype = GR_FLOAT64, .device = {-1, 0}};
+    const gr_make_args made = {.shape = gr_sizes_of(y), .site = site, .dtype = GR_FLOAT64, .device = gr_place_device(y->device)};
     gr_tensor *w = gr_empty_at(&made);
-    for (int64_t i = 0; w && i < w->numel; i++) ((double *)(void *)w->data)[i] = random_weight(&seed);
+    for (int64_t i = 0; w && i < w->numel; i++) write_element(w, i, random_weight(&seed));
     return w;
 }
 
@@ -44,24 +63,17 @@ static double value_of(const check *k)
 }
 
 /* (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h, the element changed through its storage */
-static double difference(const check *k, double *element)
+static double difference(const check *k, const gr_tensor *input, int64_t i)
 {
-    const double h = k->args->h, x = *element;
+    const double h = k->args->h, x = read_element(input, i);
     double f[4];
     const double at[4] = {x + h, x - h, x + 2 * h, x - 2 * h};
-    for (int i = 0; i < 4; i++) {
-        *element = at[i];
-        f[i] = value_of(k);
+    for (int j = 0; j < 4; j++) {
+        write_element(input, i, at[j]);
+        f[j] = value_of(k);
     }
-    *element = x;
+    write_element(input, i, x);
     return (8 * (f[0] - f[1]) - (f[2] - f[3])) / (12 * h);
-}
-
-static double *element_of(const gr_tensor *x, int64_t i)
-{
-    int64_t offset = 0;
-    for (int d = x->dim; d-- > 0; i /= x->axis[d].size) offset += i % x->axis[d].size * x->axis[d].stride;
-    return (double *)(void *)x->data + offset;
 }
 
 /* The largest difference over one input; NAN after an error. Elements that share memory are perturbed together, so an
@@ -70,8 +82,8 @@ static double compare(const check *k, const gr_tensor *x, const gr_tensor *gradi
 {
     double worst = 0, largest = 0;
     for (int64_t i = 0; i < x->numel; i++) {
-        const double numeric = difference(k, element_of(x, i));
-        const double analytic = gradient == gr_absent ? 0 : *element_of(gradient, i);
+        const double numeric = difference(k, x, i);
+        const double analytic = gradient == gr_absent ? 0 : read_element(gradient, i);
         const double error = fabs(numeric - analytic);
         worst = error > worst || isnan(error) ? error : worst;
         largest = fabs(analytic) > largest ? fabs(analytic) : largest;

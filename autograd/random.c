@@ -25,7 +25,8 @@ static bool zero_gradient(gr_call *c)
 {
     const gr_tensor *t = c->slot[0].tensor;
     if (!gr_call_needs(c, 0)) return true;
-    const gr_make_args zeros = {.shape = gr_sizes_of(t), .site = gr_site_of(c), .dtype = (gr_dtype)t->dtype, .device = {-1, 0}};
+    const gr_make_args zeros = {.shape = gr_sizes_of(t), .site = gr_site_of(c), .dtype = (gr_dtype)t->dtype,
+                                .device = gr_place_device(t->device)};
     return gr_grad_add(c, 0, gr_zeros_at(&zeros));
 }
 

@@ -283,7 +283,8 @@ static gr_tensor *others_product(gr_tensor *x, int dim, gr_site site)
         }
         if (!product) return NULL;
         if (!others) {
-            gr_make_args made = {.shape = gr_sizes_of(x), .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}};
+            gr_make_args made = {.shape = gr_sizes_of(x), .site = site, .dtype = (gr_dtype)x->dtype,
+                                 .device = gr_place_device(x->device)};
             others = gr_zeros_at(&made);
         }
         gr_tensor *place = others ? gr_narrow_at(others, dim, i, 1, site) : NULL;

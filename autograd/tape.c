@@ -79,6 +79,20 @@ bool gr_call_same_key(gr_call *c, int i, int j)
                         gr_dtype_name[a->dtype], second, gr_dtype_name[b->dtype], second, constant[a->dtype]);
 }
 
+void gr_running(const gr_thread *t, gr_site *site, const char **op)
+{
+    if (t->running) {
+        *site = gr_site_of(t->running);
+        *op = t->running->op->name;
+    } else if (t->task) {
+        *site = t->task->site;
+        *op = t->task->op;
+    } else if (t->outside.op) {
+        *site = t->outside.site;
+        *op = t->outside.op;
+    }
+}
+
 /* ---- running ---- */
 
 typedef struct {
@@ -128,6 +142,7 @@ static GR_COLD gr_tensor *no_memory(gr_call *c, const gr_tensor *y)
 
 static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
 {
+    t->running = NULL;
     for (int k = 0; k < outputs; k++) {
         gr_tensor *y = gr_out(c, k)->tensor;
         if (y->storage) gr_storage_drop(t, y->storage);
@@ -226,6 +241,19 @@ static GR_COLD bool run_reserved(gr_call *c, gr_thread *t)
 
 static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h);
 
+/* On a device that is not the CPU many kernels tell of a failure by the error alone. */
+static bool run_forward(gr_call *c, gr_thread *t, bool on_device)
+{
+    const bool had_failed = t->failed;
+    struct gr_call *outer = t->running;
+    t->running = c;
+    bool ok = c->reserve ? run_reserved(c, t) : c->op->forward(c);
+    if (gr_unlikely(on_device && t->failed && !had_failed)) ok = false;
+    if (!ok && !c->op->in_place) abandon(t, c, c->outputs);
+    t->running = outer;
+    return ok;
+}
+
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
 static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
 {
@@ -236,8 +264,7 @@ static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
         if (!c || !check_inputs(c, t, &h)) return NULL;
     }
     if (c->op->in_place) return run_in_place(c, t, &h);
-    if (!make_outputs(c, t, h.device)) return NULL;
-    if (!(c->reserve ? run_reserved(c, t) : c->op->forward(c))) return abandon(t, c, c->outputs);
+    if (!make_outputs(c, t, h.device) || !run_forward(c, t, h.device)) return NULL;
     t->ran = c;
     for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
     if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest, h.reads);
@@ -252,14 +279,16 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
     /* the op's own count: reading c's fields together, just after each was written, would wait for the stores */
     if (gr_unlikely(op->in_place || op->outputs > 1 || c->reserve)) return run_any(c, t);
     if (!check_inputs(c, t, &h)) return NULL;
-    if (gr_unlikely(h.stale)) return run_any(c, t);
+    if (gr_unlikely(h.stale | (h.device != 0))) return run_any(c, t);
     gr_tensor *y = gr_header_take(t);
     if (gr_unlikely(!y)) return no_header(t, c, 0), NULL;
     gr_header_init(y, h.device);
     gr_out(c, 0)->tensor = y;
     if (gr_unlikely(!op->shape(c))) return abandon(t, c, 1);
     if (gr_unlikely(!own_memory(t, y))) return no_memory(c, y), abandon(t, c, 1);
+    t->running = c;
     if (gr_unlikely(!op->forward(c))) return abandon(t, c, 1);
+    t->running = NULL;
     gr_own(t, y);
     t->ran = c;
     if (h.needs && t->recording && gr_likely(op->backward != NULL)) {
@@ -347,7 +376,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
         c->slot[0].tensor = before;
         c->slot[0].version = before->storage->version;
     }
-    if (!(c->reserve ? run_reserved(c, t) : op->forward(c))) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
+    if (!run_forward(c, t, x->device)) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
     x->storage->version++;
     x->storage->changed_by = op->name;

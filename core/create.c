@@ -25,13 +25,16 @@ gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype)
         if (s->size[d] < 0)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; sizes must be 0 or more",
                            gr_sizes_text(s, text));
-    if (!gr_dtype_fits(dtype, args->site, op) || !gr_device_fits(args->device, args->site, op)) return NULL;
+    if (!gr_dtype_fits(dtype, args->site, op)) return NULL;
+    const int place = gr_device_place(args->device, gr_default_place(), args->site, op);
+    if (place < 0) return NULL;
     if (args->requires_grad && !gr_is_float(dtype))
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s with .requires_grad; must be a float",
                        gr_dtype_name[dtype]);
     gr_tensor shape;
     shape.dtype = (uint8_t)dtype;
-    shape.device = 0;
+    shape.device = (uint8_t)place;
+    t->outside = (gr_outside){op, args->site};
     if (!gr_set_sizes(&shape, s->count, s->size))
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; must have fewer than 2^63 bytes",
                        gr_sizes_text(s, text));
@@ -115,6 +118,7 @@ static bool like(const char *op, const gr_like_args *args, gr_make_args *made, g
     const gr_tensor *x = args->x;
     if (!gr_usable(x, args->site, op, "x")) return false;
     *made = (gr_make_args){.site = args->site, .device = args->device, .requires_grad = args->requires_grad};
+    if (made->device.kind == -1) made->device = gr_place_device(x->device);
     made->shape = gr_shape_of_at(x, args->site);
     *dtype = args->dtype == GR_DTYPE_DEFAULT ? (gr_dtype)x->dtype : args->dtype;
     return true;
@@ -194,7 +198,7 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
     gr_tensor *x = gr_make("arange", &made, dtype);
     if (!x) return NULL;
     /* computed in double (integers: int64), converted by the copy kernel */
-    gr_tensor *wide = gr_tensor_like(gr_self(), x, integers ? GR_INT64 : GR_FLOAT64);
+    gr_tensor *wide = gr_host_like(gr_self(), x, integers ? GR_INT64 : GR_FLOAT64);
     if (!wide) return gr_fail_memory(args->site, "arange", "the sequence", (size_t)count * 8);
     const double start = number_of(args->start), step = number_of(args->step);
     for (int64_t i = 0; i < count; i++) {
@@ -203,9 +207,9 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
         else
             ((double *)wide->data)[i] = start + (double)i * step;
     }
-    gr_kernels_of(x)->copy(x, wide);
+    const bool ok = gr_transfer(x, wide);
     gr_tensor_discard(gr_self(), wide);
-    return x;
+    return ok ? x : NULL;
 }
 
 gr_tensor *gr_eye_at(int64_t n, const gr_make_args *args)
@@ -230,6 +234,6 @@ gr_tensor *gr_from_at(const void *array, gr_dtype dtype, gr_shape shape, gr_site
     if (!array) return gr_fail(GR_ERROR_ARGUMENT, site, "from", "array is NULL; must hold the elements");
     const gr_make_args made = {.shape = shape, .site = site, .device = {-1, 0}};
     gr_tensor *x = gr_make("from", &made, dtype);
-    if (x) gr_devices[x->device]->upload(x->device, x->data, array, (size_t)x->numel * gr_dtype_size[dtype]);
-    return x;
+    if (!x || gr_devices[x->device]->upload(x->device, x->data, array, (size_t)x->numel * gr_dtype_size[dtype])) return x;
+    return NULL;
 }

@@ -373,6 +373,14 @@ static bool check_args(const gr_read_csv_args *args, gr_dtype dtype)
     return gr_dtype_fits(dtype, args->site, "read_csv");
 }
 
+/* The table is read into host memory. */
+static gr_tensor *on_default_device(const gr_tensor *host, gr_site site)
+{
+    gr_tensor *x = gr_make("read_csv", &(gr_make_args){.shape = gr_sizes_of(host), .site = site, .device = {-1, 0}},
+                           (gr_dtype)host->dtype);
+    return x && gr_transfer(x, host) ? x : NULL;
+}
+
 gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)
 {
     const gr_dtype dtype = gr_resolve_dtype(args->dtype);
@@ -389,5 +397,5 @@ gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)
     gr_plain_numbers_end(numbers);
     if (c->file >= 0) close(c->file);
     gr_deallocate(c);
-    return x;
+    return x && gr_default_place() ? on_default_device(x, args->site) : x;
 }

@@ -9,14 +9,18 @@ gr_device gr_cpu(void)
     return (gr_device){0, 0};
 }
 
-bool gr_cuda_is_available(void)
+static _Atomic int default_place;
+
+int gr_default_place(void)
 {
-    return gr_devices[1] != NULL;
+    return atomic_load_explicit(&default_place, memory_order_relaxed);
 }
 
 bool gr_set_default_device_at(gr_device device, gr_site site)
 {
-    return gr_device_fits(device, site, "set_default_device");
+    const int place = gr_device_place(device, 0, site, "set_default_device");
+    if (place >= 0) atomic_store(&default_place, place);
+    return place >= 0;
 }
 
 bool gr_set_num_threads_at(int count, gr_site site)

@@ -55,6 +55,7 @@ void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text
 {
     gr_thread *t = gr_self();
     if (t->failed) return NULL;
+    if (!site.file) gr_running(t, &site, &op);
     if (t->whole) op = t->whole;
     const size_t room = sizeof t->error_text;
     size_t used = (size_t)snprintf(t->error_text, room, "%s:%d: %s: ", gr_file_name(site.file), site.line, op);

@@ -39,6 +39,12 @@ typedef struct gr_scope_state {
     } tape;
 } gr_scope_state;
 
+/* A public call that is on no tape: for errors that have no site of their own. */
+typedef struct {
+    const char *op;
+    gr_site site;
+} gr_outside;
+
 typedef struct gr_thread {
     /* the tape's end */
     struct gr_tape_mark tape;
@@ -61,6 +67,8 @@ typedef struct gr_thread {
     struct gr_task *task; /* the backward pass that runs */
     struct gr_call *ran;  /* the latest call */
     gr_site forward_site; /* of the gr_forward that runs */
+    struct gr_call *running; /* the call whose kernels run */
+    gr_outside outside;      /* the latest call that ran kernels outside of calls */
     struct gr_hook_list *hooks;
     struct gr_norm_list *norms; /* of gradients, when they are to be noted */
     struct gr_history_list *histories;
@@ -91,6 +99,8 @@ GR_COLD __attribute__((format(printf, 4, 5))) void *gr_fail(gr_error_code kind, 
                                                            const char *text, ...);
 /* A file's name without its folders; "?" for NULL. */
 const char *gr_file_name(const char *path);
+/* What errors of kernels and devices, which know no site, belong to (autograd/tape.c). */
+void gr_running(const gr_thread *t, gr_site *site, const char **op);
 GR_COLD void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t bytes);
 /* Checks that t can be used: not NULL, alive. `name` is the argument's. */
 GR_COLD bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name);
@@ -98,9 +108,8 @@ static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, c
 {
     return gr_likely(t && t->state == GR_LIVE) ? true : gr_refuse_tensor(t, site, op, name);
 }
-/* Whether elements of this dtype, and memory on this device, can be made. */
+/* Whether elements of this dtype can be made. */
 bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op);
-bool gr_device_fits(gr_device device, gr_site site, const char *op);
 /* The shape of t or s as "[2, 3]" in text. */
 enum { GR_SHAPE_TEXT = 128 };
 char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT]);
@@ -245,6 +254,14 @@ static inline bool gr_is_float(int dtype)
 {
     return dtype <= GR_BFLOAT16;
 }
+/* The place of a device in gr_devices; `otherwise` for the default; -1 after reporting that there is none. */
+int gr_device_place(gr_device device, int otherwise, gr_site site, const char *op);
+int gr_default_place(void);
+gr_device gr_place_device(int place);
+/* A tensor of x's sizes in host memory that nobody owns; NULL without memory, unreported. */
+gr_tensor *gr_host_like(gr_thread *t, const gr_tensor *x, gr_dtype dtype);
+/* y = x, broadcast, converted, from whatever device to whatever device (transfer.c). False after reporting. */
+bool gr_transfer(gr_tensor *y, const gr_tensor *x);
 extern const gr_device_table *gr_devices[GR_DEVICES]; /* [0] is the CPU; the others are NULL until they are opened */
 static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
 {

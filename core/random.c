@@ -85,12 +85,12 @@ static bool fill(gr_tensor *t, drawing d)
         return true;
     }
     gr_thread *thread = gr_self();
-    gr_tensor *host = gr_tensor_like(thread, &ordered, (gr_dtype)t->dtype);
+    gr_tensor *host = gr_host_like(thread, &ordered, (gr_dtype)t->dtype);
     if (!host) return false;
     draw(&d, (gr_dtype)t->dtype, host->data, t->numel);
-    gr_kernels_of(t)->copy(&ordered, host);
+    const bool ok = gr_transfer(&ordered, host);
     gr_tensor_discard(thread, host);
-    return true;
+    return ok;
 }
 
 bool gr_fill_uniform(gr_tensor *t, double from, double to)
@@ -108,13 +108,13 @@ typedef void draw_bools(gr_generator *g, bool *out, int64_t n, const void *p);
 static bool fill_bools(gr_tensor *t, draw_bools *f, const void *p)
 {
     gr_thread *thread = gr_self();
-    gr_tensor ordered = in_memory_order(t), *drawn = gr_tensor_like(thread, &ordered, GR_BOOL);
+    gr_tensor ordered = in_memory_order(t), *drawn = gr_host_like(thread, &ordered, GR_BOOL);
     if (!drawn) return false;
     f(generator_lock(), (bool *)drawn->data, t->numel, p);
     generator_unlock();
-    gr_kernels_of(t)->copy(&ordered, drawn);
+    const bool ok = gr_transfer(&ordered, drawn);
     gr_tensor_discard(thread, drawn);
-    return true;
+    return ok;
 }
 
 static void one_probability(gr_generator *g, bool *out, int64_t n, const void *p)
@@ -143,16 +143,16 @@ gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
     if (p->dtype != GR_FLOAT32 && p->dtype != GR_FLOAT64)
         return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p is %s; must be float32 or float64", gr_dtype_name[p->dtype]);
     gr_thread *t = gr_self();
-    gr_tensor *row_major = gr_tensor_like(t, p, (gr_dtype)p->dtype), *result = NULL;
+    gr_tensor *row_major = gr_host_like(t, p, (gr_dtype)p->dtype), *result = NULL;
     bool ok = row_major && gr_can_own(t), inside = true;
     if (ok) {
-        gr_kernels_of(p)->copy(row_major, p);
+        ok = gr_transfer(row_major, p);
         for (int64_t i = 0; i < p->numel; i++) {
             const double v = p->dtype == GR_FLOAT32 ? (double)((float *)(void *)row_major->data)[i]
                                                     : ((double *)(void *)row_major->data)[i];
             inside = inside && v >= 0 && v <= 1;
         }
-        result = inside ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
+        result = ok && inside ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
         ok = result && fill_bools(result, p->dtype == GR_FLOAT32 ? float_probabilities : double_probabilities, row_major->data);
     }
     if (row_major) gr_tensor_discard(t, row_major);
@@ -191,13 +191,13 @@ static gr_tensor *integers(gr_tensor *t, gr_site site, const char *op, void (*f)
 {
     if (!t) return NULL;
     gr_thread *thread = gr_self();
-    gr_tensor *wide = gr_tensor_like(thread, t, GR_INT64);
+    gr_tensor *wide = gr_host_like(thread, t, GR_INT64);
     if (!wide) return gr_fail_memory(site, op, "the numbers", (size_t)t->numel * sizeof(int64_t));
     f(generator_lock(), (int64_t *)(void *)wide->data, t->numel, bounds);
     generator_unlock();
-    gr_kernels_of(t)->copy(t, wide);
+    const bool ok = gr_transfer(t, wide);
     gr_tensor_discard(thread, wide);
-    return t;
+    return ok ? t : NULL;
 }
 
 static void draw_integers(gr_generator *g, int64_t *out, int64_t n, const int64_t *bounds)

@@ -88,23 +88,13 @@ int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *
     return -1;
 }
 
-/* ---- dtypes and devices ---- */
+/* ---- dtypes ---- */
 
 bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op)
 {
     if (dtype >= 0 && dtype < GR_DTYPES && gr_devices[0]->kernels[dtype]) return true;
     gr_fail(GR_ERROR_ARGUMENT, site, op, "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
             gr_dtype_text(dtype));
-    return false;
-}
-
-bool gr_device_fits(gr_device device, gr_site site, const char *op)
-{
-    if (device.kind == -1 || (device.kind == 0 && device.index == 0)) return true;
-    if (device.kind == 1)
-        gr_fail(GR_ERROR_ARGUMENT, site, op, "device is cuda:%d; must be cpu: no other device is present", device.index);
-    else
-        gr_fail(GR_ERROR_ARGUMENT, site, op, "device is kind %d, index %d; must be gr_cpu()", device.kind, device.index);
     return false;
 }
 
@@ -167,7 +157,7 @@ gr_dtype gr_dtype_of_at(const gr_tensor *t, gr_site site)
 gr_device gr_device_of_at(const gr_tensor *t, gr_site site)
 {
     if (!gr_usable(t, site, "device_of", "t")) return GR_DEVICE_DEFAULT;
-    return (gr_device){(int8_t)t->device, 0};
+    return gr_place_device(t->device);
 }
 
 gr_shape gr_shape_of_at(const gr_tensor *t, gr_site site)
@@ -201,7 +191,7 @@ static double read_element(const gr_tensor *t, int64_t place)
         uint8_t u8;
         bool b;
     } element;
-    gr_devices[t->device]->download(t->device, &element, t->data + place * (int64_t)size, size);
+    if (!gr_devices[t->device]->download(t->device, &element, t->data + place * (int64_t)size, size)) return (double)NAN;
     switch (t->dtype) {
     case GR_FLOAT32: return (double)element.f;
     case GR_FLOAT64: return element.d;
@@ -216,6 +206,7 @@ static double read_element(const gr_tensor *t, int64_t place)
 double gr_item_at(const gr_tensor *t, gr_site site)
 {
     if (!gr_usable(t, site, "item", "t")) return (double)NAN;
+    gr_self()->outside = (gr_outside){"item", site};
     if (gr_likely(t->numel == 1)) return read_element(t, 0);
     char text[GR_SHAPE_TEXT];
     gr_fail(GR_ERROR_ARGUMENT, site, "item", "t is %s; must have one element", gr_shape_text(t, text));
@@ -233,6 +224,7 @@ double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
         inside = i >= 0 && i < size;
         offset += i * t->axis[d].stride;
     }
+    gr_self()->outside = (gr_outside){"at", site};
     if (inside) return read_element(t, offset);
     gr_fail(GR_ERROR_ARGUMENT, site, "at", "place is %s, t is %s; must have one index, within range, for each dimension",
             gr_sizes_text(&place, given), gr_shape_text(t, shape));
@@ -249,12 +241,12 @@ bool gr_to_array_at(const gr_tensor *t, void *buffer, gr_dtype dtype, int64_t co
         return false;
     }
     gr_tensor array; /* the user's memory, seen as a tensor */
-    gr_header_init(&array, t->device);
+    gr_header_init(&array, 0);
     array.dtype = (uint8_t)dtype;
     gr_copy_sizes(&array, t);
     array.data = buffer;
-    gr_devices[t->device]->kernels[dtype]->copy(&array, t);
-    return true;
+    gr_self()->outside = (gr_outside){"to_array", site};
+    return gr_transfer(&array, t);
 }
 
 bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)

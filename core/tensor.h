@@ -43,11 +43,31 @@ GR_API void gr_shutdown(void);
 GR_API gr_device gr_cpu(void);
 GR_API bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site); /* a float dtype */
 GR_API gr_dtype gr_default_dtype(void);
+/* Where new tensors are made; tensors made from others are where those are. */
 GR_API bool gr_set_default_device_at(gr_device device, gr_site site);
-GR_API bool gr_cuda_is_available(void);
 /* Threads that large loops use, 1 to 256; 0: one per CPU. Results do not depend on it. */
 GR_API bool gr_set_num_threads_at(int count, gr_site site);
 GR_API int gr_num_threads(void);
+
+/* ---- CUDA ----
+ * The first use of a CUDA device opens the plug-in libgradus_cuda.so. Kernels run while the program goes on, in a stream of
+ * the thread's own. These calls wait for them: gr_item, gr_at, gr_to_array, gr_print, gr_equal, gr_to and gr_copy_ to the
+ * CPU, gr_bernoulli of a tensor, gr_synchronize, gr_release, and making a tensor when the pool has to grow. */
+
+GR_API gr_device gr_cuda(int index);
+GR_API bool gr_cuda_is_available(void);
+GR_API int gr_cuda_device_count(void); /* 0: no plug-in, no driver, or no device */
+/* Waits until all that this thread asked of the device is done, and reports what went wrong in it. */
+GR_API bool gr_synchronize_at(gr_device device, gr_site site);
+/* Bytes of the device's memory that tensors use, and that the pool holds for them; -1 on failure. */
+GR_API int64_t gr_cuda_memory_allocated_at(int index, gr_site site);
+GR_API int64_t gr_cuda_memory_reserved_at(int index, gr_site site);
+/* Gives unused blocks of this thread back to the devices. */
+GR_API bool gr_cuda_empty_cache(void);
+/* GR_HIGHEST (the default): products of float32 matrices are computed in float32; GR_HIGH: in TF32, with 10 bits of
+ * mantissa, where the device has it. */
+typedef enum { GR_HIGHEST, GR_HIGH } gr_precision;
+GR_API bool gr_set_float32_matmul_precision_at(gr_precision precision, gr_site site);
 
 /* ---- making ---- */
 
@@ -148,6 +168,10 @@ GR_END_C
 #define gr_adopt(t) gr_adopt_at(t, GR_HERE)
 
 #define gr_set_default_dtype(dtype) gr_set_default_dtype_at(dtype, GR_HERE)
+#define gr_cuda_memory_allocated(index) gr_cuda_memory_allocated_at(index, GR_HERE)
+#define gr_cuda_memory_reserved(index) gr_cuda_memory_reserved_at(index, GR_HERE)
+#define gr_synchronize(device) gr_synchronize_at(device, GR_HERE)
+#define gr_set_float32_matmul_precision(precision) gr_set_float32_matmul_precision_at(precision, GR_HERE)
 #define gr_set_default_device(device) gr_set_default_device_at(device, GR_HERE)
 #define gr_set_num_threads(count) gr_set_num_threads_at(count, GR_HERE)
 

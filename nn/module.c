@@ -343,17 +343,22 @@ static bool may_convert(const gr_module *m, const gr_module_to_args *a)
     return true;
 }
 
-/* x's storage replaced by one of another dtype; x's header stays. */
-static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype)
+/* x's storage replaced by one of another dtype or device; x's header stays. */
+static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype, int place)
 {
-    gr_tensor *y = gr_tensor_like(t, x, dtype);
+    const gr_shape sizes = gr_sizes_of(x);
+    gr_tensor *y = gr_tensor_sized(t, dtype, (uint8_t)place, sizes.count, sizes.size);
     if (!y) return false;
-    gr_devices[x->device]->kernels[dtype]->copy(y, x);
+    if (!gr_transfer(y, x)) {
+        gr_tensor_discard(t, y);
+        return false;
+    }
     y->storage->version = x->storage->version + 1;
     gr_storage *old = x->storage;
     x->storage = y->storage;
     x->data = y->data;
     x->dtype = y->dtype;
+    x->device = y->device;
     x->contiguous = true;
     memcpy(x->axis, y->axis, sizeof x->axis);
     y->storage = old;
@@ -361,16 +366,19 @@ static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype)
     return true;
 }
 
-static bool convert_all(gr_module *m, gr_dtype dtype)
+/* dtype: of the floats, or the default, which leaves them as they are; place < 0: where they are. */
+static bool convert_all(gr_module *m, gr_dtype dtype, int place)
 {
     gr_thread *t = gr_self();
     for (uint32_t i = 0; i < m->members; i++) {
         gr_tensor *x = m->member[i].tensor;
-        if (!gr_is_float(x->dtype) || x->dtype == dtype) continue;
-        if (!convert(t, x, dtype) || (x->grad && !convert(t, x->grad, dtype))) return false;
+        const gr_dtype to = dtype != GR_DTYPE_DEFAULT && gr_is_float(x->dtype) ? dtype : (gr_dtype)x->dtype;
+        const int at = place < 0 ? x->device : place;
+        if (to == (gr_dtype)x->dtype && at == x->device) continue;
+        if (!convert(t, x, to, at) || (x->grad && !convert(t, x->grad, to, at))) return false;
     }
     for (uint32_t i = 0; i < m->children; i++)
-        if (!convert_all(m->child[i].module, dtype)) return false;
+        if (!convert_all(m->child[i].module, dtype, place)) return false;
     return true;
 }
 
@@ -382,9 +390,11 @@ gr_module *gr_module_to_at(const gr_module_to_args *a)
     if (a->dtype != GR_DTYPE_DEFAULT && a->dtype != GR_FLOAT32 && a->dtype != GR_FLOAT64)
         return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "dtype is %s; must be float32 or float64",
                        gr_dtype_text(a->dtype));
-    if (!gr_device_fits(a->device, a->site, "module_to")) return NULL;
-    if (a->dtype == GR_DTYPE_DEFAULT) return m;
+    const int stay = GR_DEVICES, place = gr_device_place(a->device, stay, a->site, "module_to");
+    if (place < 0) return NULL;
+    if (a->dtype == GR_DTYPE_DEFAULT && place == stay) return m;
     if (!may_convert(m, a)) return NULL;
-    if (convert_all(m, a->dtype)) return m;
+    gr_self()->outside = (gr_outside){"module_to", a->site};
+    if (convert_all(m, a->dtype, place == stay ? -1 : place)) return m;
     return gr_fail_memory(a->site, "module_to", "a parameter", 0);
 }

@@ -224,7 +224,7 @@ static bool state_ready(gr_thread *t, gr_tensor **state, const gr_tensor *x)
     gr_tensor *s = gr_tensor_like(t, x, (gr_dtype)x->dtype);
     if (!s) return false;
     if (*state) {
-        gr_kernels_of(s)->copy(s, *state); /* the parameter has been converted */
+        if (!gr_transfer(s, *state)) return false; /* the parameter has been converted, or moved */
         gr_tensor_discard(t, *state);
     } else
         gr_kernels_of(s)->fill(s, gr_value_integer(0));
@@ -308,7 +308,9 @@ static inline bool update(gr_thread *t, const gr_optim *o, group *g, uint32_t fr
 GR_HOT bool gr_step_at(gr_optim *o, gr_site site)
 {
     gr_thread *t = gr_self();
-    if (gr_unlikely(t->failed) || !usable(o, site, "step") || !prepare(t, o, site)) return false;
+    if (gr_unlikely(t->failed) || !usable(o, site, "step")) return false;
+    t->outside = (gr_outside){"step", site};
+    if (!prepare(t, o, site)) return false;
     for (group *g = o->group, *groups_end = g + o->groups; g < groups_end; g++)
         for (uint32_t from = 0, to; from < g->count; from = to) {
             for (to = from + 1; to < g->count && g->item[to].tensor->key == g->item[from].tensor->key;) to++;
