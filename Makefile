@@ -86,6 +86,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/gradus.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
 
+include cuda/cuda.mk
+
 # ---- programs ----
 
 DEMOS = $(patsubst demos/%.c,$(B)/demos/%,$(wildcard demos/*.c))
