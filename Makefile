@@ -14,7 +14,7 @@ MATH = -ffp-contract=off -fno-trapping-math -fno-math-errno
 OPT ?= -O2
 CPPFLAGS += -I. -I$(B) -D_POSIX_C_SOURCE=200809L
 CFLAGS += -std=c11 -g $(OPT) $(MATH) $(WARN) $(WERROR) -fPIC -fvisibility=hidden -Wno-psabi
-LDLIBS = -lm -lpthread
+LDLIBS = -lm -lpthread -ldl
 
 ifdef SAN
 SANFLAGS = -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
