@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-for entry in Makefile gradus.h core autograd nn optim tests; do cp -a "$entry" "$copy/"; done
+for entry in Makefile gradus.h core cuda autograd nn optim tests; do cp -a "$entry" "$copy/"; done
 mkdir "$copy/build"
 for entry in core autograd nn optim tests; do
     if [ -d "$build/$entry" ]; then cp -a "$build/$entry" "$copy/build/"; fi

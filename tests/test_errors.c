@@ -823,8 +823,8 @@ static void bad_numbers(void)
     REFUSED("gelu", "approximate", !gr_gelu(g.n, .approximate = (gr_gelu_form)5));
     const int threads[] = {-1, 257, INT_MAX, INT_MIN};
     for (int k = 0; k < 4; k++) REFUSED("set_num_threads", "count", !gr_set_num_threads(threads[k]));
-    const gr_device devices[] = {{1, 0}, {1, 3}, {2, 0}, {0, 1}, {-3, 0}};
-    for (int k = 0; k < 5; k++) {
+    const gr_device devices[] = {{2, 0}, {0, 1}, {-3, 0}};
+    for (int k = 0; k < 3; k++) {
         const gr_device bad = devices[k];
         REFUSED("set_default_device", "device", !gr_set_default_device(bad));
         REFUSED("zeros", "device", !gr_zeros_with(GR_SHAPE(2), .device = bad));
