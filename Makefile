@@ -1,8 +1,17 @@
 # Gradus. `make` builds the library, `make demo` runs the tutorial, `make test` the tests (it installs what they need).
 #   CC=clang            another compiler            BLAS=no   without OpenBLAS, even where it is installed
-#   B=build             where everything goes       SAN=address,undefined or SAN=thread
+#   DEBUG=1             an allocation for each tensor, exact and poisoned, headers never used again, assertions, under
+#                       ASan and UBSan (SAN=thread or memory for others, SAN= for none); slow; in build/debug
+#   B=build             where everything goes
 VERSION = 0.1.0
 SONAME = libgradus.so.0
+ifdef DEBUG
+B ?= build/debug
+SAN ?= address,undefined
+OPT ?= -O1
+LOOPS_OPT ?= -O1
+CPPFLAGS += -DGR_DEBUG
+endif
 B ?= build
 PREFIX ?= /usr/local
 AR ?= ar
@@ -12,14 +21,14 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # None of these changes a value; without them loops of unknown length or with selects are not vectorised.
 MATH = -ffp-contract=off -fno-trapping-math -fno-math-errno
 OPT ?= -O2
+LOOPS_OPT ?= -O3
 CPPFLAGS += -I. -I$(B) -D_POSIX_C_SOURCE=200809L
 CFLAGS += -std=c11 -g $(OPT) $(MATH) $(WARN) $(WERROR) -fPIC -fvisibility=hidden -Wno-psabi
 LDLIBS = -lm -lpthread -ldl
 
-ifdef SAN
+ifneq ($(SAN),)
 SANFLAGS = -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 CFLAGS += $(SANFLAGS)
-CPPFLAGS += -DGR_DEBUG_POOL
 LDFLAGS += $(SANFLAGS)
 endif
 
@@ -52,16 +61,16 @@ $(B)/elementwise_api.h: core/elementwise.def core/elementwise_api.awk
 	@mkdir -p $(B)
 	$(AWK) -f core/elementwise_api.awk core/elementwise.def > $@
 
-# Kernels are compiled with -O3, once for each instruction set.
+# Kernels are compiled with -O3 (a debug build: -O1), once for each instruction set.
 define per_isa
 $(B)/%_loops_$(1).o: %_loops.c $(B)/elementwise_api.h
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -O3 -fwrapv $$(FLAGS_$(1)) -DGR_ISA=$(1) -MMD -MP -c $$< -o $$@
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(LOOPS_OPT) -fwrapv $$(FLAGS_$(1)) -DGR_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach isa,$(ISAS),$(eval $(call per_isa,$(isa))))
 $(B)/core/cpu/%.o: core/cpu/%.c $(B)/elementwise_api.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 -MMD -MP -c $< -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LOOPS_OPT) -MMD -MP -c $< -o $@
 $(B)/%.o: %.c $(B)/elementwise_api.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -102,7 +111,7 @@ TESTS = $(filter-out tests/bench_%,$(wildcard tests/*.c))
 TEST_OBJECTS = $(TESTS:%.c=$(B)/%.o)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 # The tests count allocations, and let them fail.
-WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign
 $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 	$(CC) $(LDFLAGS) $(WRAP) $^ $(CHECK_LIBS) $(LDLIBS) -o $@
 
@@ -118,13 +127,13 @@ check: all $(B)/tests/run demos
 	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
 	tests/one_row.sh
 
-# The suite under ASan and UBSan; that of the threads under TSan.
+suite: $(B)/tests/run
+	$(B)/tests/run
+# Debug builds: the suite under ASan and UBSan; that of the threads under TSan.
 sanitize:
 	tests/install.sh
-	$(MAKE) B=$(B)/asan SAN=address,undefined OPT=-O1 $(B)/asan/tests/run
-	ASAN_OPTIONS=detect_leaks=1 $(B)/asan/tests/run
-	$(MAKE) B=$(B)/tsan SAN=thread OPT=-O1 BLAS=no $(B)/tsan/tests/run
-	CK_FORK=no CK_RUN_SUITE=threads $(B)/tsan/tests/run
+	$(MAKE) DEBUG=1 B=$(B)/debug suite
+	CK_FORK=no CK_RUN_SUITE=threads $(MAKE) DEBUG=1 SAN=thread BLAS=no B=$(B)/tsan suite
 
 BENCH = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
@@ -144,5 +153,5 @@ clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all install demos demo test check sanitize bench check-all format clean
+.PHONY: all install demos demo test check suite sanitize bench check-all format clean
 .DELETE_ON_ERROR:

@@ -52,7 +52,7 @@ static int64_t reduced_count(const gr_tensor *x, unsigned dims)
 {
     int64_t count = 1;
     for (int d = 0; d < x->dim; d++)
-        if (dims >> d & 1) count *= x->axis[d].size;
+        if (dims >> d & 1) count = gr_times(count, x->axis[d].size);
     return count;
 }
 

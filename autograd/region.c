@@ -27,7 +27,7 @@ static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const 
             repeated |= 1u << d;
             region.axis[d].size = part.axis[d].size = 1;
         }
-        region.numel *= region.axis[d].size;
+        region.numel = gr_times(region.numel, region.axis[d].size);
     }
     region.data += g->offset * gr_dtype_size[dx->dtype];
     region.contiguous = gr_is_row_major(&region);
@@ -159,15 +159,15 @@ static gr_geometry slice_geometry(const gr_tensor *x, const slice *s, bool row_m
     int64_t stride[GR_MAX_DIMS], next = 1;
     for (int d = x->dim; d-- > 0;) {
         stride[d] = row_major ? next : x->axis[d].stride;
-        next *= x->axis[d].size;
+        next = gr_times(next, x->axis[d].size);
     }
     for (int d = 0; d < x->dim; d++) {
         if (d != s->dim)
             g.axis[g.dim++] = (gr_axis){x->axis[d].size, stride[d]};
         else if (!s->drop)
-            g.axis[g.dim++] = (gr_axis){s->length, stride[d] * s->step};
+            g.axis[g.dim++] = (gr_axis){s->length, gr_times(stride[d], s->step)};
     }
-    g.offset = s->length ? s->start * stride[s->dim] : 0;
+    g.offset = s->length && x->numel ? s->start * stride[s->dim] : 0;
     return g;
 }
 

@@ -15,7 +15,7 @@ bool gr_make_view(gr_call *c, const gr_geometry *g)
     y->numel = 1;
     for (int d = 0; d < g->dim; d++) {
         y->axis[d] = g->axis[d];
-        y->numel *= g->axis[d].size;
+        y->numel = gr_times(y->numel, g->axis[d].size);
     }
     y->data = x->data + g->offset * gr_dtype_size[x->dtype];
     y->contiguous = gr_is_row_major(y);
@@ -152,7 +152,7 @@ static bool strides_for(const gr_tensor *x, gr_geometry *g)
     int64_t stride = 1;
     for (int k = g->dim; k-- > 0;) { /* row-major where there is nothing to follow */
         g->axis[k].stride = stride;
-        stride *= g->axis[k].size ? g->axis[k].size : 1;
+        stride = gr_times(stride, g->axis[k].size ? g->axis[k].size : 1);
     }
     if (x->numel == 0 || x->contiguous) return true;
     for (int k = 0; k < x->dim; k++) /* the stride of a single element says nothing */
@@ -251,7 +251,7 @@ gr_tensor *gr_unsqueeze_at(gr_tensor *x, int dim, gr_site site)
     for (int d = 0; d < g.dim; d++)
         g.axis[d] = d < dim ? x->axis[d]
                     : d > dim ? x->axis[d - 1]
-                              : (gr_axis){1, dim < x->dim ? x->axis[dim].size * x->axis[dim].stride : 1};
+                              : (gr_axis){1, dim < x->dim ? gr_times(x->axis[dim].size, x->axis[dim].stride) : 1};
     return gr_geometry_run(&unsqueeze_op, x, &g, site);
 }
 
@@ -269,7 +269,7 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
                        args->start_dim, args->end_dim);
     gr_shape shape = {0, {0}};
     int64_t merged = 1;
-    for (int d = start; d <= end && d < x->dim; d++) merged *= x->axis[d].size;
+    for (int d = start; d <= end && d < x->dim; d++) merged = gr_times(merged, x->axis[d].size);
     for (int d = 0; d < start; d++) shape.size[shape.count++] = x->axis[d].size;
     shape.size[shape.count++] = merged;
     for (int d = end + 1; d < x->dim; d++) shape.size[shape.count++] = x->axis[d].size;

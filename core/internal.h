@@ -11,8 +11,22 @@
 #define GR_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #define GR_HOT __attribute__((hot))
 #define GR_COLD __attribute__((cold, noinline))
+/* Unsigned arithmetic that wraps around on purpose, for clang's -fsanitize=integer. */
+#ifdef __clang__
+#define GR_WRAPS __attribute__((no_sanitize("integer")))
+#else
+#define GR_WRAPS
+#endif
 #define gr_likely(x) __builtin_expect(!!(x), 1)
 #define gr_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* What the hot path relies on; looked at in a debug build only. */
+#ifdef GR_DEBUG
+#include <assert.h>
+#define gr_assert(condition) assert(condition)
+#else
+#define gr_assert(condition) ((void)0)
+#endif
 
 enum { GR_DEVICES = 9 };    /* the CPU and up to eight others */
 enum { GR_RING = 1024 };    /* headers that die wait until so many more have died */
@@ -150,7 +164,22 @@ void gr_library_end(void);
 
 enum { GR_CACHE_BYTES = 512 << 20 }; /* what one thread keeps for itself; the rest goes to a common list */
 
-/* A block of at least `bytes`, with one reference; NULL without memory. */
+/* ---- memory of other devices (device_memory.c) ---- */
+gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes);
+void gr_device_storage_return(gr_thread *t, gr_storage *s);
+/* Gives the device back what waits in the thread's lists and in the common ones; false when there was nothing. */
+bool gr_device_pool_release(gr_thread *t, int device);
+/* What waits in the thread's lists goes to the common ones; and at the end of the process to the device. */
+void gr_device_pools_end(gr_thread *t);
+void gr_device_memory_end(void);
+/* Bytes that the pool holds of a device's memory, or those of them that are in use. */
+int64_t gr_device_bytes(int device, bool of_the_pool);
+
+/* A block of at least `bytes`, with one reference, NULL without memory; and back. */
+#ifdef GR_DEBUG
+gr_storage *gr_storage_take(gr_thread *t, size_t bytes);
+void gr_storage_return(gr_thread *t, gr_storage *s);
+#else
 static inline gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
 {
     const int size_class = gr_class_of(bytes);
@@ -163,27 +192,6 @@ static inline gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
     s->changed_by = NULL;
     return s;
 }
-
-/* ---- memory of other devices (device_memory.c) ---- */
-gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes);
-void gr_device_storage_return(gr_thread *t, gr_storage *s);
-/* Gives the device back what waits in the thread's lists and in the common ones; false when there was nothing. */
-bool gr_device_pool_release(gr_thread *t, int device);
-/* What waits in the thread's lists goes to the common ones; and at the end of the process to the device. */
-void gr_device_pools_end(gr_thread *t);
-void gr_device_memory_end(void);
-/* Bytes that the pool holds of a device's memory, or those of them that are in use. */
-int64_t gr_device_bytes(int device, bool of_the_pool);
-
-#ifdef GR_DEBUG_POOL
-static inline void gr_storage_return(gr_thread *t, gr_storage *s)
-{
-    if (s->device)
-        gr_device_storage_return(t, s);
-    else
-        gr_deallocate(s);
-}
-#else
 static inline void gr_storage_return(gr_thread *t, gr_storage *s)
 {
     if (gr_unlikely(s->device)) {
@@ -201,6 +209,7 @@ static inline void gr_storage_return(gr_thread *t, gr_storage *s)
 #endif
 static inline void gr_storage_drop(gr_thread *t, gr_storage *s)
 {
+    gr_assert(atomic_load(&s->refs) > 0);
     if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1) {
         if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
         atomic_store_explicit(&s->refs, 1, memory_order_relaxed);
@@ -210,13 +219,15 @@ static inline void gr_storage_drop(gr_thread *t, gr_storage *s)
 static inline gr_tensor *gr_header_take(gr_thread *t)
 {
     if (gr_unlikely(t->ready_count == 0) && !gr_headers_grow(t)) return NULL;
+    gr_assert(t->ready[t->ready_count - 1]->state == GR_DEAD);
     return t->ready[--t->ready_count];
 }
 /* The header of a dead tensor waits in the ring, so that a stale pointer to it is told from a live one. */
 static inline void gr_header_drop(gr_thread *t, gr_tensor *x)
 {
-#ifdef GR_DEBUG_POOL
-    (void)t, (void)x; /* never used again */
+    gr_assert(x->state == GR_DEAD);
+#ifdef GR_DEBUG
+    (void)t, (void)x; /* never used again: each pointer means one tensor for good */
 #else
     gr_tensor *old = t->dead[t->oldest_dead];
     t->dead[t->oldest_dead] = x;
@@ -231,6 +242,7 @@ static inline bool gr_can_own(gr_thread *t)
 }
 static inline void gr_own(gr_thread *t, gr_tensor *x)
 {
+    gr_assert(t->owned_count < t->owned_capacity && x->state == GR_LIVE && x->owned_at == GR_NOT_OWNED);
     x->owned_at = t->owned_count;
     t->owned[t->owned_count++] = (uintptr_t)x;
 }
@@ -243,6 +255,7 @@ static inline bool gr_is_owned(const gr_thread *t, uint32_t owned_at, const void
 /* Takes x from its scope, for another owner. */
 static inline void gr_disown(gr_thread *t, gr_tensor *x)
 {
+    gr_assert(gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR));
     t->owned[x->owned_at] = GR_OWNS_NOTHING;
     if (x->owned_at + 1 == t->owned_count) t->owned_count--;
     x->owned_at = GR_NOT_OWNED;
@@ -269,6 +282,11 @@ static inline const gr_kernels *gr_kernels_of(const gr_tensor *t)
 }
 /* Sizes, row-major strides and numel of x; false when there are too many elements. Its dtype is set. */
 bool gr_set_sizes(gr_tensor *x, int dim, const int64_t *size);
+/* a b, of sizes and strides. It wraps around only where a tensor has no elements and huge sizes: nothing lies there. */
+GR_WRAPS static inline int64_t gr_times(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
 static inline void gr_set_scalar(gr_tensor *x)
 {
     x->dim = 0;
@@ -308,7 +326,7 @@ static inline void gr_copy_sizes(gr_tensor *to, const gr_tensor *from)
     for (int d = from->dim; d-- > 0;) {
         to->axis[d].size = from->axis[d].size;
         to->axis[d].stride = stride;
-        stride *= from->axis[d].size + (from->axis[d].size == 0);
+        stride = gr_times(stride, from->axis[d].size + (from->axis[d].size == 0));
     }
 }
 static inline bool gr_same_sizes(const gr_tensor *a, const gr_tensor *b)

@@ -1,35 +1,10 @@
 /* pool.c - memory: blocks by size, headers, what a thread owns, and the thread's own state. */
-#ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE /* madvise */
-#endif
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/internal.h"
 
 GR_TLS gr_thread *gr_self_pointer;
-
-/* ---- the only malloc ---- */
-
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
-
-void *gr_allocate(size_t bytes)
-{
-    if (bytes > PTRDIFF_MAX - HUGE_PAGE) return NULL;
-    const size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE;
-    void *memory = aligned_alloc(unit, bytes ? (bytes + unit - 1) / unit * unit : unit);
-#ifdef MADV_HUGEPAGE
-    if (memory && unit == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE); /* large loops wait less; refusal is no loss */
-#endif
-    return memory;
-}
-
-void gr_deallocate(void *memory)
-{
-    free(memory);
-}
 
 bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
 {
@@ -64,6 +39,7 @@ size_t gr_class_bytes(int size_class)
     return ((size_t)(4 + quarter + 1) << (log2 - 2)) * 64;
 }
 
+#ifndef GR_DEBUG
 static gr_storage *common_take(int size_class)
 {
     if (atomic_load_explicit(&common_count, memory_order_relaxed) == 0) return NULL;
@@ -76,6 +52,7 @@ static gr_storage *common_take(int size_class)
     pthread_mutex_unlock(&common_lock);
     return s;
 }
+#endif
 
 static void common_put(gr_storage *s)
 {
@@ -101,7 +78,8 @@ static void storage_init(gr_storage *s, int size_class, size_t bytes)
     atomic_init(&s->refs, 1);
 }
 
-#ifndef GR_DEBUG_POOL
+#ifndef GR_DEBUG
+
 /* Cuts a slab into blocks; the first is returned, the rest wait in the thread's list. */
 static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
 {
@@ -123,7 +101,6 @@ static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
     storage_init(first, size_class, bytes);
     return first;
 }
-#endif
 
 gr_storage *gr_storage_grow(gr_thread *t, int size_class)
 {
@@ -131,11 +108,7 @@ gr_storage *gr_storage_grow(gr_thread *t, int size_class)
     gr_storage *s = common_take(size_class);
     if (s) return s;
     const size_t bytes = gr_class_bytes(size_class);
-#ifndef GR_DEBUG_POOL
     if (bytes <= SMALL) return slab_cut(t, size_class, bytes);
-#else
-    (void)t;
-#endif
     s = gr_allocate(HEADER + bytes);
     if (!s) {
         gr_pool_release(t);
@@ -144,6 +117,23 @@ gr_storage *gr_storage_grow(gr_thread *t, int size_class)
     if (s) storage_init(s, size_class, bytes);
     return s;
 }
+
+#else
+
+gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
+{
+    gr_storage *s = t->scope ? gr_allocate(HEADER + bytes) : NULL;
+    if (s) storage_init(s, gr_class_of(bytes), bytes);
+    return s;
+}
+
+void gr_storage_return(gr_thread *t, gr_storage *s)
+{
+    if (s->device) gr_device_storage_return(t, s);
+    else gr_deallocate(s);
+}
+
+#endif
 
 static void list_release(gr_storage **list, int size_class)
 {

@@ -42,7 +42,7 @@ bool gr_is_row_major(const gr_tensor *t)
     int64_t stride = 1;
     for (int d = t->dim; d-- > 0;) {
         if (t->axis[d].size != 1 && t->axis[d].stride != stride) return t->numel == 0;
-        stride *= t->axis[d].size;
+        stride = gr_times(stride, t->axis[d].size);
     }
     return true;
 }
@@ -222,7 +222,7 @@ double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
     for (int d = 0; inside && d < t->dim; d++) {
         const int64_t size = t->axis[d].size, i = place.size[d] < 0 ? place.size[d] + size : place.size[d];
         inside = i >= 0 && i < size;
-        offset += i * t->axis[d].stride;
+        if (inside) offset += gr_times(i, t->axis[d].stride);
     }
     gr_self()->outside = (gr_outside){"at", site};
     if (inside) return read_element(t, offset);

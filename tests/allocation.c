@@ -1,6 +1,7 @@
 /* allocation.c - counts allocations and lets them fail. */
 #include "tests/allocation.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -36,10 +37,12 @@ void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count_of, size_t bytes);
 void *__real_realloc(void *memory, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
+int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count_of, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes);
 
 void *__wrap_malloc(size_t bytes)
 {
@@ -56,4 +59,8 @@ void *__wrap_realloc(void *memory, size_t bytes)
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 {
     return refuses() ? NULL : __real_aligned_alloc(alignment, bytes);
+}
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
+{
+    return refuses() ? ENOMEM : __real_posix_memalign(memory, alignment, bytes);
 }

@@ -10,7 +10,7 @@
 
 /* ---- steady state ---- */
 
-#ifndef GR_DEBUG_POOL
+#ifndef GR_DEBUG
 typedef struct {
     gr_tensor *x, *y;
     gr_module *model;
@@ -223,7 +223,7 @@ Suite *memory_suite(void)
     Suite *s = suite_create("memory");
     TCase *c = tcase_create("memory");
     tcase_set_timeout(c, 300);
-#ifdef GR_DEBUG_POOL
+#ifdef GR_DEBUG
     puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses: this build gives every block its own malloc");
 #else
     tcase_add_test(c, a_warm_training_loop_allocates_nothing);

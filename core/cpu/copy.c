@@ -82,7 +82,7 @@ void gr_number_as(void *to, gr_dtype dtype, gr_value v)
 static void put_axis(gr_walk *w, int64_t size, int64_t to, int64_t from)
 {
     const int last = w->dim - 1;
-    if (last >= 0 && w->to[last] == to * size && w->from[last] == from * size) {
+    if (last >= 0 && w->to[last] == gr_times(to, size) && w->from[last] == gr_times(from, size)) {
         w->size[last] *= size;
         w->to[last] = to;
         w->from[last] = from;
@@ -104,7 +104,7 @@ static int64_t stride_in(const gr_tensor *x, const gr_tensor *shape, int d)
 static void make(gr_walk *w, const gr_tensor *to, const gr_tensor *from, const gr_tensor *shape)
 {
     int64_t packed[GR_MAX_DIMS], stride = 1;
-    for (int d = shape->dim; d-- > 0; stride *= shape->axis[d].size) packed[d] = stride;
+    for (int d = shape->dim; d-- > 0; stride = gr_times(stride, shape->axis[d].size)) packed[d] = stride;
     w->dim = 0;
     w->to_buffer = !to;
     w->from_buffer = !from;

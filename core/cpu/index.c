@@ -19,7 +19,7 @@ static gr_tensor without(const gr_tensor *x, int dim)
     slice.numel = 1;
     for (int d = 0; d < slice.dim; d++) {
         slice.axis[d] = x->axis[d < dim ? d : d + 1];
-        slice.numel *= slice.axis[d].size;
+        slice.numel = gr_times(slice.numel, slice.axis[d].size);
     }
     slice.contiguous = gr_is_row_major(&slice);
     return slice;
