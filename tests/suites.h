@@ -16,6 +16,7 @@ Suite *view_suite(void);
 Suite *reduce_suite(void);
 Suite *sums_suite(void);
 Suite *accuracy_suite(void);
+Suite *corners_suite(void);
 Suite *matmul_suite(void);
 Suite *autograd_suite(void);
 Suite *gradients_suite(void);
