@@ -254,6 +254,11 @@ static bool run_forward(gr_call *c, gr_thread *t, bool on_device)
     return ok;
 }
 
+gr_site gr_latest_site(const gr_thread *t)
+{
+    return t->ran ? gr_site_of(t->ran) : (gr_site){NULL, 0};
+}
+
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
 static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
 {

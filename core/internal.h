@@ -158,6 +158,8 @@ size_t gr_class_bytes(int size_class);
 void gr_pool_release(gr_thread *t);
 void *gr_scope_memory(gr_thread *t, size_t bytes);
 void gr_thread_shutdown(void);
+/* Where this thread's latest call stands; file NULL: there was none (autograd/tape.c). */
+gr_site gr_latest_site(const gr_thread *t);
 /* What the upper layers do when a thread ends (autograd/scope.c), and when the process does (core/device.c). */
 void gr_thread_close(gr_thread *t);
 void gr_library_end(void);

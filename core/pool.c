@@ -1,5 +1,6 @@
 /* pool.c - memory: blocks by size, headers, what a thread owns, and the thread's own state. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/internal.h"
@@ -257,9 +258,25 @@ static void headers_end(gr_thread *t)
 
 /* ---- what the scopes own ---- */
 
+enum { ROOT_RESULTS = 100000 };
+
+/* A loop without scopes fills the root scope: it is told once. */
+static void warn_of_root(gr_thread *t)
+{
+    if (t->depth || t->warned_root || t->owned_count < ROOT_RESULTS) return;
+    t->warned_root = true;
+    const gr_site site = gr_latest_site(t);
+    if (site.file) fprintf(stderr, "%s:%d: ", site.file, site.line);
+    fprintf(stderr, "warning: the root scope owns %u results; wrap the loop body in a scope: gr_scope_begin\n", t->owned_count);
+}
+
 bool gr_owned_grow(gr_thread *t)
 {
-    return t->scope && gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned);
+    if (!t->scope) return false;
+    warn_of_root(t);
+    if (!gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned)) return false;
+    if (t->owned_count < ROOT_RESULTS && t->owned_capacity > ROOT_RESULTS) t->owned_capacity = ROOT_RESULTS; /* to come back then */
+    return true;
 }
 
 bool gr_own_object(gr_thread *t, gr_object *object)

@@ -5,12 +5,17 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-static _Atomic int64_t count, fail_at;
+static _Atomic int64_t count, frees, fail_at;
 static _Atomic bool persists, failed;
 
 int64_t allocation_count(void)
 {
     return atomic_load(&count);
+}
+
+int64_t allocation_frees(void)
+{
+    return atomic_load(&frees);
 }
 
 void allocation_fail(int64_t at, bool persistent)
@@ -38,11 +43,13 @@ void *__real_calloc(size_t count_of, size_t bytes);
 void *__real_realloc(void *memory, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
 int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
+void __real_free(void *memory);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count_of, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes);
+void __wrap_free(void *memory);
 
 void *__wrap_malloc(size_t bytes)
 {
@@ -63,4 +70,8 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
 {
     return refuses() ? ENOMEM : __real_posix_memalign(memory, alignment, bytes);
+void __wrap_free(void *memory)
+{
+    atomic_fetch_add(&frees, 1);
+    __real_free(memory);
 }

@@ -6,6 +6,7 @@
 
 /* Calls since the program began. */
 int64_t allocation_count(void);
+int64_t allocation_frees(void);
 /* The call number `at` from now on fails, and if persistent all after it; at 0 ends that. */
 void allocation_fail(int64_t at, bool persistent);
 /* Whether one has failed since allocation_fail. */

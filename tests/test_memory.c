@@ -1,7 +1,10 @@
 /* test_memory.c - a training loop allocates nothing once it is warm; a failed allocation is an error that changes nothing. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "core/internal.h"
 #include "gradus.h"
@@ -46,9 +49,10 @@ START_TEST(a_warm_training_loop_allocates_nothing)
 {
     training t = begin();
     step(&t);
-    const int64_t before = allocation_count();
+    const int64_t before = allocation_count(), freed = allocation_frees();
     for (int i = 0; i < 100000; i++) step(&t);
-    ck_assert_int_eq(allocation_count(), before);
+    const int64_t after = allocation_count(), freed_after = allocation_frees();
+    ck_assert(after == before && freed_after == freed);
 }
 END_TEST
 
@@ -73,6 +77,67 @@ START_TEST(a_loop_without_scopes_is_correct_and_freed_at_the_end)
         ck_assert(gr_backward(gr_sum(gr_mul(w, i))));
         ck_assert(gr_at(gr_grad(w), 0) == i);
     }
+}
+END_TEST
+
+/* Seconds of this thread's work for n steps that no scope ends. */
+static double steps_without_scopes(int n)
+{
+    const gr_scope whole = gr_scope_begin(); /* the root scope would say that it is full */
+    gr_tensor *w = gr_requires_grad_(gr_ones(1), true), *h = gr_requires_grad_(gr_ones(1), true);
+    const clock_t begin = clock();
+    for (int i = 0; i < n; i++) {
+        h = gr_add(gr_mul(h, 0.5), 1); /* history that never ends, beside the loss's own */
+        gr_zero_grad(w);
+        if (!gr_backward(gr_sum(gr_mul(w, gr_detach(h))))) ck_abort_msg("%s", gr_error());
+    }
+    const double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    gr_scope_end(whole);
+    return seconds;
+}
+
+/* Sixteen times the steps take sixteen times as long, not 256; the best of three, as the machine may be busy. */
+START_TEST(a_loop_without_scopes_stays_linear)
+{
+    double few = 1e9, many = 1e9;
+    for (int i = 0; i < 3; i++) few = fmin(few, steps_without_scopes(2000));
+    for (int i = 0; i < 3; i++) many = fmin(many, steps_without_scopes(32000));
+    ck_assert_msg(many < 64 * few + 0.05, "2000 steps take %g s, 32000 take %g s", few, many);
+}
+END_TEST
+
+static int line_of_loop;
+
+/* 150,000 results in the scope that is open */
+static void fill_scope(void)
+{
+    gr_tensor *x = gr_ones(1);
+    for (int i = 0; i < 150000; i++) line_of_loop = __LINE__, gr_neg(x);
+}
+
+START_TEST(a_full_root_scope_is_told_once)
+{
+    char text[512] = "", expected[128];
+    FILE *file = tmpfile();
+    const int terminal = dup(STDERR_FILENO);
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    const gr_scope scope = gr_scope_begin();
+    fill_scope(); /* of a scope nothing is said */
+    gr_scope_end(scope);
+    const long quiet = (long)lseek(fileno(file), 0, SEEK_END);
+    fill_scope();
+    fill_scope();
+    fflush(stderr);
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    snprintf(expected, sizeof expected, "%s:%d: warning: the root scope owns ", __FILE__, line_of_loop);
+    ck_assert_int_eq(quiet, 0);
+    ck_assert_msg(!strncmp(text, expected, strlen(expected)) && strstr(text, "; wrap the loop body in a scope: gr_scope_begin\n"), "%s", text);
+    ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
 }
 END_TEST
 
@@ -230,6 +295,8 @@ Suite *memory_suite(void)
     tcase_add_test(c, steps_use_the_same_addresses);
 #endif
     tcase_add_test(c, a_loop_without_scopes_is_correct_and_freed_at_the_end);
+    tcase_add_test(c, a_loop_without_scopes_stays_linear);
+    tcase_add_test(c, a_full_root_scope_is_told_once);
     tcase_add_test(c, every_allocation_may_fail);
     tcase_add_test(c, a_failed_backward_leaves_no_gradient_behind);
     tcase_add_test(c, what_does_not_fit_is_an_error);
