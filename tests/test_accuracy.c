@@ -82,7 +82,7 @@ static const promise promises[] = {
     ROW(erf, 1.5, -4, 4, HUGE_VAL, 0),        ROW(pow, 1.5, .5, 3, HUGE_VAL, 0),      ROW(sigmoid, 2.5, -100, 20, HUGE_VAL, 0),
     ROW(softplus, 2.5, -40, 12, HUGE_VAL, 0), ROW(rsqrt, 2.5, 0, 4, HUGE_VAL, 0),     ROW(gelu_erf, 4, -6, 6, 1e30, 0),
     ROW(gelu_tanh, 4, -6, 6, 1e30, 0),        ROW(gelu_erf_slope, 4, -6, 6, 1e30, 2), ROW(gelu_tanh_slope, 4, -6, 6, 1e30, 2),
-    ROW(lerp, 2, -2, 2, 2, 4),                ROW(hardtanh, 0, -4, 24, HUGE_VAL, 0),
+    ROW(lerp, 4, -2, 2, 2, 4),                ROW(hardtanh, 0, -4, 24, HUGE_VAL, 0),
 };
 enum { PROMISES = sizeof promises / sizeof promises[0] };
 
