@@ -70,6 +70,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
 {
     return refuses() ? ENOMEM : __real_posix_memalign(memory, alignment, bytes);
+}
 void __wrap_free(void *memory)
 {
     atomic_fetch_add(&frees, 1);
