@@ -89,35 +89,12 @@ typedef bool real;
 }
 #endif
 
-#define C(number) ((real)(number))
-#define ZERO 0
-#define neg(a) ((real)(-(a)))
-#define reciprocal(a) ((real)(1 / (a)))
 #define square(a) square_of((real)(a))
-#define add(a, b) ((real)((a) + (b)))
-#define sub(a, b) ((real)((a) - (b)))
-#define mul(a, b) ((real)((a) * (b)))
-#define div(a, b) ((real)((a) / (b)))
-#define lt(a, b) ((a) < (b))
-#define le(a, b) ((a) <= (b))
-#define gt(a, b) ((a) > (b))
-#define ge(a, b) ((a) >= (b))
-#define eq(a, b) ((a) == (b))
-#define either(p, q) ((p) | (q))
-#define both(p, q) ((p) & (q))
-#define pick(c, p, q) ((c) ? (real)(p) : (real)(q))
+#include "core/row_text.h"
 [[maybe_unused]] static __device__ __forceinline__ real square_of(real x)
 {
     return (real)(x * x);
 }
-
-#define NAMED_NONE
-#define NAMED_P1(n, d) \
-    const real n = p[0]; \
-    (void)n;
-#define NAMED_P2(n, d, m, e) \
-    const real n = p[0], m = p[1]; \
-    (void)n, (void)m;
 
 #if FLOATING
 #define FOR_FLOAT(...) __VA_ARGS__

@@ -4,26 +4,12 @@
 
 #include "cuda/offence.h"
 
-/* Text that stands only where `name` is not empty, as in core/cpu/update_loops.c. */
-#define WHERE_NAMED(name, ...) PASTE(WHERE_, NAMED(COMMA name() NO, YES, , ))(__VA_ARGS__)
-#define NAMED(...) SECOND(__VA_ARGS__)
-#define SECOND(a, b, ...) b
-#define COMMA(...) ,
-#define PASTE(a, b) PASTE_(a, b)
-#define PASTE_(a, b) a##b
-#define WHERE_YES(...) __VA_ARGS__
-#define WHERE_NO(...)
-#define NUMBERS(...) NUMBERS_(__VA_ARGS__, , , , , , , , , )
-#define NUMBERS_(a, b, c, d, e, f, g, h, ...) \
-    NUMBER(a, 0) NUMBER(b, 1) NUMBER(c, 2) NUMBER(d, 3) NUMBER(e, 4) NUMBER(f, 5) NUMBER(g, 6) NUMBER(h, 7)
-#define NUMBER(name, i) WHERE_NAMED(name, const double name = number[i]; (void)name;)
-#define READ_STATES(...) READ_STATES_(__VA_ARGS__, , , , , )
-#define READ_STATES_(a, b, c, d, ...) READ(a, 0) READ(b, 1) READ(c, 2) READ(d, 3)
-#define READ(name, s) WHERE_NAMED(name, real name = state[s] ? (real)state[s][i] : (real)0;)
-#define WRITE_STATES(...) WRITE_STATES_(__VA_ARGS__, , , , , )
-#define WRITE_STATES_(a, b, c, d, ...) WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3)
-#define WRITE(name, s) WHERE_NAMED(name, if (state[s]) state[s][i] = (stored)name;)
-#define R(number) ((real)(number))
+#include "core/update_text.h"
+
+#define READ_STATES(...) EACH_STATE(READ, __VA_ARGS__)
+#define READ(name, s) WHERE_NAMED(name, real name = state[s] ? (real)state[s][at] : (real)0;)
+#define WRITE_STATES(...) EACH_STATE(WRITE, __VA_ARGS__)
+#define WRITE(name, s) WHERE_NAMED(name, if (state[s]) state[s][at] = (stored)name;)
 
 enum { ITEMS = 48, BLOCK_ELEMENTS = 4096 }; /* the list is an argument, which has room for 4 KB */
 
@@ -61,9 +47,9 @@ template <class stored> static __device__ int find(const items<stored> &list, un
         numbers if (error->call) return; /* an index was out of range: nothing changes */ \
         const int64_t from = (int64_t)(blockIdx.x - begin) * BLOCK_ELEMENTS; \
         const int64_t to = it.n - from < BLOCK_ELEMENTS ? it.n : from + BLOCK_ELEMENTS; \
-        for (int64_t i = from + threadIdx.x; i < to; i += blockDim.x) { \
-            real p = (real)it.p[i], g = (real)it.g[i]; \
-            READ_##kept __VA_ARGS__ WRITE_##kept it.p[i] = (stored)p; \
+        for (int64_t at = from + threadIdx.x; at < to; at += blockDim.x) { \
+            real p = (real)it.p[at], g = (real)it.g[at]; \
+            READ_##kept __VA_ARGS__ WRITE_##kept it.p[at] = (stored)p; \
         } \
     }
 #include "core/update.def"

@@ -44,35 +44,11 @@ enum { BLOCK = 1024 };
 #define gelu_tanh_slope(x) NAME(gr_gelu_tanh_slope)(x)
 #define is_nan(x) NAME(is_nan)((real)(x))
 
-#define C(number) ((real)(number))
-#define ZERO 0
-#define neg(a) ((real)(-(a)))
-#define reciprocal(a) ((real)(1 / (a)))
 #define square(a) NAME(square_of)(a)
-#define add(a, b) ((real)((a) + (b)))
-#define sub(a, b) ((real)((a) - (b)))
-#define mul(a, b) ((real)((a) * (b)))
-#define div(a, b) ((real)((a) / (b)))
-#define lt(a, b) ((a) < (b))
-#define le(a, b) ((a) <= (b))
-#define gt(a, b) ((a) > (b))
-#define ge(a, b) ((a) >= (b))
-#define eq(a, b) ((a) == (b))
-#define either(p, q) ((p) | (q))
-#define both(p, q) ((p) & (q))
-#define pick(c, p, q) ((c) ? (p) : (q))
-
-/* Parameters stand in p[]. */
+#include "core/row_text.h"
 #define COUNT_NONE 0
 #define COUNT_P1(n, d) 1
 #define COUNT_P2(n, d, m, e) 2
-#define NAMED_NONE
-#define NAMED_P1(n, d) \
-    const real n = p[0]; \
-    (void)n;
-#define NAMED_P2(n, d, m, e) \
-    const real n = p[0], m = p[1]; \
-    (void)n, (void)m;
 
 /* Whether a text must be scanned; folded by the compiler. */
 #define HAS_TRIG(text) (strstr(text, "sin(") || strstr(text, "cos("))

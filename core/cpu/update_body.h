@@ -27,20 +27,20 @@ static void NAME(in_tiles)(gr_update_loop *rule, real *p, const real *g, void *c
         FIND_##kept \
         if (missing == 0) { \
             GR_EACH \
-            for (int64_t i = 0; i < n; i++) { \
-                real p = p_at[i], g = g_at[i]; \
+            for (int64_t at = 0; at < n; at++) { \
+                real p = p_at[at], g = g_at[at]; \
                 READ_##kept \
                 __VA_ARGS__ \
                 WRITE_##kept \
-                p_at[i] = p; \
+                p_at[at] = p; \
             } \
         } else if (missing == states) { \
             GR_EACH \
-            for (int64_t i = 0; i < n; i++) { \
-                real p = p_at[i], g = g_at[i]; \
+            for (int64_t at = 0; at < n; at++) { \
+                real p = p_at[at], g = g_at[at]; \
                 FORGET_##kept \
                 __VA_ARGS__ \
-                p_at[i] = p; \
+                p_at[at] = p; \
             } \
         } else \
             NAME(in_tiles)(NAME(name##_rule), p_at, g_at, state, states, n, number, first); \

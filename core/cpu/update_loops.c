@@ -7,37 +7,17 @@
 #pragma clang diagnostic ignored "-Wpass-failed" /* without FMA, fma is a call */
 #endif
 
-/* Text that stands only where `name` is not empty: COMMA () is a comma, COMMA name () is not. */
-#define WHERE_NAMED(name, ...) PASTE(WHERE_, NAMED(COMMA name() NO, YES, , ))(__VA_ARGS__)
-#define NAMED(...) SECOND(__VA_ARGS__)
-#define SECOND(a, b, ...) b
-#define COMMA(...) ,
-#define PASTE(a, b) PASTE_(a, b)
-#define PASTE_(a, b) a##b
-#define WHERE_YES(...) __VA_ARGS__
-#define WHERE_NO(...)
+#include "core/update_text.h"
 
-/* NUMBERS(a, b) names number[0] and number[1]; up to eight. */
-#define NUMBERS(...) NUMBERS_(__VA_ARGS__, , , , , , , , , )
-#define NUMBERS_(a, b, c, d, e, f, g, h, ...) \
-    NUMBER(a, 0) NUMBER(b, 1) NUMBER(c, 2) NUMBER(d, 3) NUMBER(e, 4) NUMBER(f, 5) NUMBER(g, 6) NUMBER(h, 7)
-#define NUMBER(name, i) WHERE_NAMED(name, const double name = number[i]; (void)name;)
-
-/* What is done for each state of STATES(a, b); up to GR_UPDATE_STATES. */
-#define FIND_STATES(...) FIND_STATES_(__VA_ARGS__, , , , , )
-#define FIND_STATES_(a, b, c, d, ...) FIND(a, 0) FIND(b, 1) FIND(c, 2) FIND(d, 3)
+/* What is done for each state of STATES(a, b). */
+#define FIND_STATES(...) EACH_STATE(FIND, __VA_ARGS__)
 #define FIND(name, i) WHERE_NAMED(name, real *name##_at = state[i]; states++; missing += !name##_at;)
-#define READ_STATES(...) READ_STATES_(__VA_ARGS__, , , , , )
-#define READ_STATES_(a, b, c, d, ...) READ(a) READ(b) READ(c) READ(d)
-#define READ(name) WHERE_NAMED(name, real name = name##_at[i];)
-#define WRITE_STATES(...) WRITE_STATES_(__VA_ARGS__, , , , , )
-#define WRITE_STATES_(a, b, c, d, ...) WRITE(a) WRITE(b) WRITE(c) WRITE(d)
-#define WRITE(name) WHERE_NAMED(name, name##_at[i] = name;)
-#define FORGET_STATES(...) FORGET_STATES_(__VA_ARGS__, , , , , )
-#define FORGET_STATES_(a, b, c, d, ...) FORGET(a) FORGET(b) FORGET(c) FORGET(d)
-#define FORGET(name) WHERE_NAMED(name, real name = 0; (void)name;)
-
-#define R(number) ((real)(number))
+#define READ_STATES(...) EACH_STATE(READ, __VA_ARGS__)
+#define READ(name, i) WHERE_NAMED(name, real name = name##_at[at];)
+#define WRITE_STATES(...) EACH_STATE(WRITE, __VA_ARGS__)
+#define WRITE(name, i) WHERE_NAMED(name, name##_at[at] = name;)
+#define FORGET_STATES(...) EACH_STATE(FORGET, __VA_ARGS__)
+#define FORGET(name, i) WHERE_NAMED(name, real name = 0; (void)name;)
 
 #define real float
 #define NAME(name) name##_f32
