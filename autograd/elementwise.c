@@ -7,15 +7,21 @@
 
 /* ---- dtype and shape of the result ---- */
 
+static bool refuse_bool(const gr_call *c)
+{
+    return gr_call_fail(c, "%s is bool; must be a number: gr_to(..., .dtype = GR_INT64)", gr_input_name(c->op, c->inputs, 0));
+}
+
 static bool number_dtype(gr_call *c, int i, int *dtype)
 {
     const gr_value_kind kind = (gr_value_kind)c->slot[i].version;
+    if (c->op->code == GR_E_sub && *dtype == GR_BOOL) return refuse_bool(c);
     if (kind == GR_VALUE_REAL && !gr_is_float(*dtype)) *dtype = gr_default_dtype();
     if (kind == GR_VALUE_INTEGER && *dtype == GR_BOOL) *dtype = GR_INT64;
-    if (c->op->code == GR_E_pow && i == 1 && !gr_is_float(*dtype) && c->slot[i].integer < 0)
-        return gr_call_fail(c, "b is %lld, a is %s; must be 0 or more for integers", (long long)c->slot[i].integer,
-                            gr_dtype_name[*dtype]);
-    return true;
+    if (c->op->code != GR_E_pow || i == 0 || gr_is_float(*dtype)) return true;
+    const int64_t b = c->slot[i].integer, most = *dtype == GR_UINT8 ? UINT8_MAX : *dtype == GR_INT32 ? INT32_MAX : INT64_MAX;
+    return (b >= 0 && b <= most) || gr_call_fail(c, "b is %lld, a is %s; must be 0 to %lld", (long long)b,
+                                                 gr_dtype_name[*dtype], (long long)most);
 }
 
 /* The dtype to compute in, by the row's TYPES: PyTorch's promotion between a tensor and a number. */
@@ -28,9 +34,7 @@ static bool compute_dtype(gr_call *c, const gr_tensor *first)
             if (gr_is_number(c, i) && !number_dtype(c, i, &dtype)) return false;
     if (!gr_is_float(dtype)) {
         if (row->types == GR_TYPES_FLOAT) dtype = gr_default_dtype();
-        if (row->types == GR_TYPES_SAME_NOBOOL && dtype == GR_BOOL)
-            return gr_call_fail(c, "%s is bool; must be a number: gr_to(..., .dtype = GR_INT64)",
-                                gr_input_name(c->op, c->inputs, 0));
+        if (row->types == GR_TYPES_SAME_NOBOOL && dtype == GR_BOOL) return refuse_bool(c);
     }
     c->dtype = (uint8_t)dtype;
     return true;

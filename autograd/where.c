@@ -21,6 +21,10 @@ static bool where_dtype(gr_call *c, const gr_tensor *a, const gr_tensor *b, gr_d
     if (given && kind == GR_VALUE_REAL && !gr_is_float(result)) result = gr_default_dtype();
     if (given && kind == GR_VALUE_INTEGER && result == GR_BOOL) result = GR_INT64;
     *dtype = (gr_dtype)result;
+    for (int i = 1; i < 3; i++)
+        if (gr_is_number(c, i) && !gr_is_float(result) &&
+            !gr_check_number(gr_slot_value(c, i), *dtype, gr_site_of(c), c->op->name))
+            return false;
     return true;
 }
 

@@ -194,6 +194,7 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
                        "start is %g, end is %g, step is %g; must be finite, step not 0 and leading from start to end",
                        number_of(args->start), number_of(args->end), number_of(args->step));
     const gr_dtype dtype = args->dtype != GR_DTYPE_DEFAULT ? args->dtype : integers ? GR_INT64 : gr_default_dtype();
+    if (dtype == GR_BOOL) return gr_fail(GR_ERROR_ARGUMENT, args->site, "arange", "dtype is bool; must be a number's");
     gr_make_args made = {.shape = {1, {count}}, .site = args->site, .device = args->device};
     gr_tensor *x = gr_make("arange", &made, dtype);
     if (!x) return NULL;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/bfloat16.h"
 #include "core/decimal.h"
 #include "core/internal.h"
 #include "core/tensor.h"
@@ -132,14 +133,16 @@ static bool store_float(csv *c, gr_number_kind kind, int64_t i)
 {
     if (kind == GR_NUMBER_NONFINITE && !c->args->allow_nonfinite)
         return refuse_field(c, "finite: .allow_nonfinite = true");
-    double value;
-    if (c->dtype == GR_FLOAT32) /* not through a double: that would round twice */
-        value = (double)(((float *)c->x->data)[i] = strtof(c->field, NULL));
-    else
-        value = ((double *)c->x->data)[i] = strtod(c->field, NULL);
-    if (kind == GR_NUMBER_NONFINITE || isfinite(value)) return true;
-    return refuse_field(c, c->dtype == GR_FLOAT32 ? "within the range of float32"
-                                                  : "within the range of float64");
+    char *data = c->x->data;
+    switch (c->dtype) { /* float32 not through a double: that would round twice */
+    case GR_FLOAT32: ((float *)data)[i] = strtof(c->field, NULL); break;
+    case GR_FLOAT64: ((double *)data)[i] = strtod(c->field, NULL); break;
+    default: ((uint16_t *)data)[i] = gr_bfloat16_round(strtof(c->field, NULL));
+    }
+    if (kind == GR_NUMBER_NONFINITE || isfinite(gr_read_element(c->x, i).real)) return true;
+    char must[64];
+    snprintf(must, sizeof must, "within the range of %s", gr_dtype_name[c->dtype]);
+    return refuse_field(c, must);
 }
 
 static bool store_integer(csv *c, gr_number_kind kind, const gr_decimal *d, int64_t i)

@@ -383,6 +383,8 @@ static inline gr_tensor gr_alias(const gr_tensor *x)
     return view;
 }
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
+/* The element at an offset, in elements, from t's first: a real, integer or bool. */
+gr_value gr_read_element(const gr_tensor *t, int64_t offset);
 /* Whether the dtype holds the number, a fraction aside; reports it if not. Negative integers may wrap into uint8. */
 bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op);
 /* A tensor of the open scope, elements undefined, for the public call `op`; args->dtype is not looked at. */

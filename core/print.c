@@ -40,33 +40,6 @@ typedef struct {
 
 /* ---- elements ---- */
 
-static gr_value gr_read_element(const gr_tensor *t, int64_t offset)
-{
-    const size_t size = gr_dtype_size[t->dtype];
-    union {
-        float f;
-        double d;
-        uint16_t b16;
-        int64_t i64;
-        int32_t i32;
-        uint8_t u8;
-    } e;
-    gr_devices[t->device]->download(t->device, &e, t->data + offset * (int64_t)size, size);
-    switch (t->dtype) {
-    case GR_FLOAT32: return gr_value_real((double)e.f);
-    case GR_FLOAT64: return gr_value_real(e.d);
-    case GR_BFLOAT16: {
-        const uint32_t bits = (uint32_t)e.b16 << 16; /* the upper half of a float32 */
-        memcpy(&e.f, &bits, sizeof bits);
-        return gr_value_real((double)e.f);
-    }
-    case GR_INT64: return gr_value_integer(e.i64);
-    case GR_INT32: return gr_value_integer(e.i32);
-    case GR_UINT8: return gr_value_integer(e.u8);
-    default: return gr_value_bool(e.u8 != 0);
-    }
-}
-
 static int element_text(gr_value v, number_style style, char text[ELEMENT_TEXT])
 {
     if (v.kind == GR_VALUE_BOOL)

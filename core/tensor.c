@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/bfloat16.h"
 #include "core/internal.h"
 #include "core/tensor.h"
 
@@ -92,8 +93,8 @@ int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *
 
 bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op)
 {
-    if (dtype >= 0 && dtype < GR_DTYPES && gr_devices[0]->kernels[dtype]) return true;
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "dtype is %s; must be float32, float64, int64, int32, uint8 or bool",
+    if (dtype >= 0 && dtype < GR_DTYPES) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "dtype is %s; must be float32, float64, bfloat16, int64, int32, uint8 or bool",
             gr_dtype_text(dtype));
     return false;
 }
@@ -114,11 +115,11 @@ gr_dtype gr_resolve_dtype(gr_dtype dtype)
 
 bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site)
 {
-    if (dtype == GR_FLOAT32 || dtype == GR_FLOAT64) {
+    if (dtype >= 0 && gr_is_float(dtype)) {
         atomic_store(&default_dtype, (int)dtype);
         return true;
     }
-    gr_fail(GR_ERROR_ARGUMENT, site, "set_default_dtype", "dtype is %s; must be float32 or float64",
+    gr_fail(GR_ERROR_ARGUMENT, site, "set_default_dtype", "dtype is %s; must be float32, float64 or bfloat16",
             gr_dtype_text(dtype));
     return false;
 }
@@ -180,34 +181,40 @@ void *gr_data_at(gr_tensor *t, gr_site site)
     return gr_usable(t, site, "data", "t") ? t->data : NULL;
 }
 
-static double read_element(const gr_tensor *t, int64_t place)
+gr_value gr_read_element(const gr_tensor *t, int64_t offset)
 {
     const size_t size = gr_dtype_size[t->dtype];
     union {
         float f;
         double d;
+        uint16_t half;
         int64_t i64;
         int32_t i32;
         uint8_t u8;
-        bool b;
-    } element;
-    if (!gr_devices[t->device]->download(t->device, &element, t->data + place * (int64_t)size, size)) return (double)NAN;
+    } e;
+    if (!gr_devices[t->device]->download(t->device, &e, t->data + offset * (int64_t)size, size)) return gr_value_real((double)NAN);
     switch (t->dtype) {
-    case GR_FLOAT32: return (double)element.f;
-    case GR_FLOAT64: return element.d;
-    case GR_INT64: return (double)element.i64;
-    case GR_INT32: return element.i32;
-    case GR_UINT8: return element.u8;
-    case GR_BOOL: return element.b;
-    default: return (double)NAN;
+    case GR_FLOAT32: return gr_value_real((double)e.f);
+    case GR_FLOAT64: return gr_value_real(e.d);
+    case GR_BFLOAT16: return gr_value_real((double)gr_bfloat16_widen(e.half));
+    case GR_INT64: return gr_value_integer(e.i64);
+    case GR_INT32: return gr_value_integer(e.i32);
+    case GR_UINT8: return gr_value_integer(e.u8);
+    default: return gr_value_bool(e.u8 != 0);
     }
+}
+
+static double number_at(const gr_tensor *t, int64_t offset)
+{
+    const gr_value v = gr_read_element(t, offset);
+    return v.kind == GR_VALUE_REAL ? v.real : (double)v.integer;
 }
 
 double gr_item_at(const gr_tensor *t, gr_site site)
 {
     if (!gr_usable(t, site, "item", "t")) return (double)NAN;
     gr_self()->outside = (gr_outside){"item", site};
-    if (gr_likely(t->numel == 1)) return read_element(t, 0);
+    if (gr_likely(t->numel == 1)) return number_at(t, 0);
     char text[GR_SHAPE_TEXT];
     gr_fail(GR_ERROR_ARGUMENT, site, "item", "t is %s; must have one element", gr_shape_text(t, text));
     return (double)NAN;
@@ -225,7 +232,7 @@ double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
         if (inside) offset += gr_times(i, t->axis[d].stride);
     }
     gr_self()->outside = (gr_outside){"at", site};
-    if (inside) return read_element(t, offset);
+    if (inside) return number_at(t, offset);
     gr_fail(GR_ERROR_ARGUMENT, site, "at", "place is %s, t is %s; must have one index, within range, for each dimension",
             gr_sizes_text(&place, given), gr_shape_text(t, shape));
     return (double)NAN;
@@ -261,7 +268,7 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
         const gr_operands o = {{gr_value_tensor(a), gr_value_tensor(b)}, NULL, (gr_dtype)a->dtype};
         gr_kernels_of(a)->elementwise(GR_E_eq, same, &o);
         if (gr_kernels_of(same)->reduce(GR_REDUCE_MIN, all, same, (1u << same->dim) - 1, false))
-            equal = read_element(all, 0) != 0;
+            equal = number_at(all, 0) != 0;
     } else
         gr_fail_memory(site, "equal", "the comparison", (size_t)a->numel);
     if (same) gr_tensor_discard(t, same);

@@ -36,6 +36,7 @@ static bool linear_shape(gr_call *c)
     char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
     if (gr_unlikely(x->key != w->key) && !gr_call_same_key(c, 0, 1)) return false;
     if (b && gr_unlikely(x->key != b->key) && !gr_call_same_key(c, 0, 2)) return false;
+    if (gr_unlikely(x->dtype == GR_BOOL)) return gr_call_fail(c, "x and weight are bool; must be numbers: gr_to(x, .dtype = GR_INT64)");
     if (gr_unlikely(x->dim == 0 || w->dim != 2 || x->axis[x->dim - 1].size != w->axis[1].size))
         return gr_call_fail(c, "x is %s, weight is %s; x's last dimension must be weight's second (%lld)",
                             gr_shape_text(x, have), gr_shape_text(w, want), (long long)(w->dim == 2 ? w->axis[1].size : -1));

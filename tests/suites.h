@@ -12,6 +12,7 @@ Suite *print_suite(void);
 Suite *csv_suite(void);
 Suite *random_suite(void);
 Suite *tensor_suite(void);
+Suite *dtypes_suite(void);
 Suite *view_suite(void);
 Suite *reduce_suite(void);
 Suite *sums_suite(void);

@@ -1,6 +1,7 @@
 /* copy.c - copying between any strides and dtypes. */
 #include <string.h>
 
+#include "core/bfloat16.h"
 #include "core/cpu/cpu.h"
 
 /* ---- conversion of one run ---- */
@@ -30,6 +31,18 @@ static inline int32_t i32_of_integer(int64_t x)
 #define AS_i32(x) WHOLE(i32, x)
 #define AS_u8(x) ((uint8_t)WHOLE(i64, x))
 #define AS_b8(x) ((x) != 0)
+#define AS_b16(x) gr_bfloat16_round((float)(x)) /* a double is rounded twice, as PyTorch does */
+#define AS_bits(x) (x)
+
+/* What an element reads as; of bfloat16 by itself only bits are moved. */
+#define OF_f32(x) (x)
+#define OF_f64(x) (x)
+#define OF_i64(x) (x)
+#define OF_i32(x) (x)
+#define OF_u8(x) (x)
+#define OF_b8(x) (x)
+#define OF_b16(x) gr_bfloat16_widen(x)
+#define OF_bits(x) (x)
 
 #define CONVERT(to_tag, to_type, from_tag, from_type) \
     static void from_tag##_to_##to_tag(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n) \
@@ -38,12 +51,12 @@ static inline int32_t i32_of_integer(int64_t x)
         const from_type *x = from; \
         if (to_step == 1 && from_step == 1) { \
             GR_EACH \
-            for (int64_t i = 0; i < n; i++) y[i] = AS_##to_tag(x[i]); \
+            for (int64_t i = 0; i < n; i++) y[i] = AS_##to_tag(OF_##from_tag(x[i])); \
         } else if (from_step == 0) { \
-            const to_type value = AS_##to_tag(*x); \
+            const to_type value = AS_##to_tag(OF_##from_tag(*x)); \
             for (int64_t i = 0; i < n; i++) y[i * to_step] = value; \
         } else \
-            for (int64_t i = 0; i < n; i++) y[i * to_step] = AS_##to_tag(x[i * from_step]); \
+            for (int64_t i = 0; i < n; i++) y[i * to_step] = AS_##to_tag(OF_##from_tag(x[i * from_step])); \
     }
 #define CONVERT_FROM(from_tag, from_type) \
     CONVERT(f32, float, from_tag, from_type) \
@@ -51,22 +64,32 @@ static inline int32_t i32_of_integer(int64_t x)
     CONVERT(i64, int64_t, from_tag, from_type) \
     CONVERT(i32, int32_t, from_tag, from_type) \
     CONVERT(u8, uint8_t, from_tag, from_type) \
-    CONVERT(b8, bool, from_tag, from_type)
+    CONVERT(b8, bool, from_tag, from_type) \
+    CONVERT(b16, uint16_t, from_tag, from_type)
 CONVERT_FROM(f32, float)
 CONVERT_FROM(f64, double)
 CONVERT_FROM(i64, int64_t)
 CONVERT_FROM(i32, int32_t)
 CONVERT_FROM(u8, uint8_t)
 CONVERT_FROM(b8, bool)
+CONVERT(f32, float, b16, uint16_t)
+CONVERT(f64, double, b16, uint16_t)
+CONVERT(i64, int64_t, b16, uint16_t)
+CONVERT(i32, int32_t, b16, uint16_t)
+CONVERT(u8, uint8_t, b16, uint16_t)
+CONVERT(b8, bool, b16, uint16_t)
+CONVERT(bits, uint16_t, bits, uint16_t)
 
-#define CONVERTS_TO(tag) \
+#define CONVERTS_TO(tag, of_bfloat16) \
     { \
         [GR_FLOAT32] = f32_to_##tag, [GR_FLOAT64] = f64_to_##tag, [GR_INT64] = i64_to_##tag, \
-        [GR_INT32] = i32_to_##tag, [GR_UINT8] = u8_to_##tag, [GR_BOOL] = b8_to_##tag \
+        [GR_INT32] = i32_to_##tag, [GR_UINT8] = u8_to_##tag, [GR_BOOL] = b8_to_##tag, [GR_BFLOAT16] = of_bfloat16 \
     }
 gr_convert *const gr_converts[GR_DTYPES][GR_DTYPES] = {
-    [GR_FLOAT32] = CONVERTS_TO(f32), [GR_FLOAT64] = CONVERTS_TO(f64), [GR_INT64] = CONVERTS_TO(i64),
-    [GR_INT32] = CONVERTS_TO(i32),   [GR_UINT8] = CONVERTS_TO(u8),    [GR_BOOL] = CONVERTS_TO(b8)};
+    [GR_FLOAT32] = CONVERTS_TO(f32, b16_to_f32), [GR_FLOAT64] = CONVERTS_TO(f64, b16_to_f64),
+    [GR_INT64] = CONVERTS_TO(i64, b16_to_i64),   [GR_INT32] = CONVERTS_TO(i32, b16_to_i32),
+    [GR_UINT8] = CONVERTS_TO(u8, b16_to_u8),     [GR_BOOL] = CONVERTS_TO(b8, b16_to_b8),
+    [GR_BFLOAT16] = CONVERTS_TO(b16, bits_to_bits)};
 
 void gr_number_as(void *to, gr_dtype dtype, gr_value v)
 {

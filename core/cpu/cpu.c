@@ -85,6 +85,7 @@ const gr_device_table gr_cpu_device = {
     .synchronise = nothing_to_wait_for,
     .kernels = {[GR_FLOAT32] = &kernels_f32,
                 [GR_FLOAT64] = &kernels_f64,
+                [GR_BFLOAT16] = &gr_cpu_kernels_b16,
                 [GR_INT64] = &kernels_whole,
                 [GR_INT32] = &kernels_whole,
                 [GR_UINT8] = &kernels_whole,

@@ -11,6 +11,12 @@ enum {
     GR_MAX_BYTES = 8  /* of an element */
 };
 
+/* The dtype that loops compute in: bfloat16 has none of its own, its elements are widened, and results rounded, once. */
+static inline gr_dtype gr_loop_dtype(int dtype)
+{
+    return dtype == GR_BFLOAT16 ? GR_FLOAT32 : (gr_dtype)dtype;
+}
+
 /* A grain of elements for gr_parallel. */
 static inline int64_t gr_grain(void)
 {
@@ -63,10 +69,16 @@ void gr_cpu_fill(gr_tensor *y, gr_value value);
 void gr_cpu_elementwise(int code, gr_tensor *y, const gr_operands *o);
 void gr_cpu_elementwise_back(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy, const gr_operands *o,
                              const gr_tensor *y);
+/* The same for all that no single loop does, y not empty. `steps`: of a flat call, else 0. */
+GR_COLD void gr_cpu_elementwise_any(int code, gr_tensor *y, const gr_operands *o, unsigned steps);
+GR_COLD void gr_cpu_elementwise_back_any(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy,
+                                         const gr_operands *o, const gr_tensor *y, unsigned steps);
 void gr_cpu_where(gr_tensor *y, const gr_tensor *condition, gr_value a, gr_value b);
 void gr_cpu_accumulate(gr_tensor *y, const gr_tensor *x);
 
 bool gr_cpu_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add);
+/* The same for all that is not small and flat; y's dtype is that of the loops' results. */
+GR_COLD bool gr_cpu_reduce_any(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add);
 bool gr_cpu_arg_reduce(bool largest, gr_tensor *values, gr_tensor *indices, const gr_tensor *x, int dim);
 bool gr_cpu_extremum_back(gr_tensor *dx, bool add, const gr_tensor *dy, const gr_tensor *x, const gr_tensor *y,
                           unsigned dims);
@@ -85,7 +97,10 @@ void gr_cpu_index_add(gr_tensor *x, int dim, const gr_tensor *index, const gr_te
     void gr_cpu_update_##tag(int code, int device, const gr_update_item *item, int64_t count, const double *number);
 GR_UPDATE_OF(f32)
 GR_UPDATE_OF(f64)
+GR_UPDATE_OF(b16)
 #undef GR_UPDATE_OF
+
+extern const gr_kernels gr_cpu_kernels_b16;
 
 /* A temporary for `purpose`, or NULL after reporting. */
 void *gr_cpu_temporary(const char *op, const char *purpose, int64_t count, size_t bytes);

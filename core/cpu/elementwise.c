@@ -42,6 +42,7 @@ typedef struct {
     void (*select)(void *, const bool *, const void *, const void *, unsigned, int64_t);
     const double *param;
     bool add;
+    bool rounds; /* bfloat16: operands of another dtype are rounded to it first */
     unsigned steps;
     uint8_t operands;
     uint8_t bytes[SOURCES], to_bytes;
@@ -223,9 +224,36 @@ static void row_piece(void *context, int64_t begin, int64_t end)
 
 typedef struct {
     const job *job;
-    gr_walk gather[SOURCES], scatter;
+    gr_walk gather[SOURCES], scatter, before;
     bool direct; /* the result is written where it belongs */
+    bool add;    /* else: into `before`, what the result holds */
 } tiles;
+
+/* x in bfloat16's precision: a number that another op would have rounded. */
+static void round_tile(char *x, int64_t count)
+{
+    uint16_t rounded[GR_TILE];
+    gr_converts[GR_BFLOAT16][GR_FLOAT32](rounded, 1, x, 1, count);
+    gr_converts[GR_FLOAT32][GR_BFLOAT16](x, 1, rounded, 1, count);
+}
+
+/* bfloat16: numbers are of its precision, but in products float32's, as PyTorch has it. */
+static void round_numbers(job *j, int code)
+{
+    const bool product = code == GR_E_mul || code == GR_E_div || code == GR_E_lerp;
+    for (int k = 0; k < j->operands && !product; k++)
+        if (!j->tensor[k] && j->in[k]) round_tile((char *)&j->number[k], 1);
+}
+
+/* bfloat16: a tile's result added to elements [at, at + count), which is another op. */
+static void add_tile(const tiles *t, char *tile, int64_t at, int64_t count)
+{
+    _Alignas(64) char before[GR_TILE * GR_MAX_BYTES];
+    const void *in[2] = {before, tile};
+    round_tile(tile, count);
+    gr_walk_run(&t->before, before, t->job->result->data, at, at + count);
+    gr_elementwise_loops_now[t->job->to_dtype]->forward[GR_E_add](tile, in, 3, count, NULL);
+}
 
 static void tile_piece(void *context, int64_t begin, int64_t end)
 {
@@ -241,14 +269,16 @@ static void tile_piece(void *context, int64_t begin, int64_t end)
         const int64_t count = end - at < GR_TILE ? end - at : GR_TILE;
         for (int k = 0; k < SOURCES; k++) {
             if (!j->tensor[k]) continue;
-            if (gr_walk_is_direct(&t->gather[k]) && j->tensor[k]->dtype == j->dtype[k])
+            if (gr_walk_is_direct(&t->gather[k]) && j->tensor[k]->dtype == j->dtype[k] && !j->rounds)
                 in[k] = j->in[k] + at * j->bytes[k];
             else
                 gr_walk_run(&t->gather[k], tile[k], j->in[k], at, at + count);
+            if (j->rounds && j->tensor[k]->dtype != GR_BFLOAT16) round_tile(tile[k], count);
         }
         if (j->back && !j->in[Y]) in[Y] = in[DY];
         void *to = t->direct ? j->result->data + at * j->to_bytes : tile[SOURCES];
         call_loop(j, to, in, 7, count);
+        if (t->add) add_tile(t, to, at, count);
         if (!t->direct) gr_walk_run(&t->scatter, j->result->data, to, at, at + count);
     }
 }
@@ -260,7 +290,10 @@ static void run_tiles(job *j)
     for (int k = 0; k < SOURCES; k++)
         if (j->tensor[k]) gr_walk_gather(&t.gather[k], j->tensor[k], j->result, j->dtype[k]);
     t.direct = j->result->contiguous && j->result->dtype == j->to_dtype;
+    t.add = j->add && !t.direct;
+    if (t.add) gr_walk_gather(&t.before, j->result, j->result, j->to_dtype);
     if (!t.direct) gr_walk_scatter(&t.scatter, j->result, j->to_dtype);
+    j->add = j->add && t.direct;
     gr_parallel(j->result->numel, gr_grain(), tile_piece, &t);
 }
 
@@ -288,6 +321,7 @@ static void make_job(job *j, gr_tensor *result, gr_dtype to_dtype, int operands,
     j->select = NULL;
     j->param = NULL;
     j->add = false;
+    j->rounds = false;
     j->result = result;
     j->to_dtype = to_dtype;
     j->to_bytes = gr_dtype_size[to_dtype];
@@ -317,12 +351,14 @@ static void run_flat(job *j, unsigned steps)
         gr_parallel(j->result->numel, gr_grain(), flat_piece, j);
 }
 
-/* steps: of a flat call too large for one loop, else 0. */
-static GR_COLD void forward_any(int code, gr_tensor *y, const gr_operands *o, unsigned steps)
+void gr_cpu_elementwise_any(int code, gr_tensor *y, const gr_operands *o, unsigned steps)
 {
     job j;
-    make_job(&j, y, gives_bool[code] ? GR_BOOL : o->dtype, operands_of[code], o->in, o->dtype);
-    j.forward = gr_elementwise_loops_now[o->dtype]->forward[code];
+    const gr_dtype dtype = gr_loop_dtype(o->dtype);
+    make_job(&j, y, gives_bool[code] ? GR_BOOL : dtype, operands_of[code], o->in, dtype);
+    j.forward = gr_elementwise_loops_now[dtype]->forward[code];
+    j.rounds = o->dtype == GR_BFLOAT16;
+    if (j.rounds) round_numbers(&j, code);
     j.param = o->param;
     if (steps)
         run_flat(&j, steps);
@@ -345,17 +381,19 @@ GR_HOT void gr_cpu_elementwise(int code, gr_tensor *y, const gr_operands *o)
     if (gr_likely(direct && n <= gr_grain()))
         gr_elementwise_loops_now[dtype]->forward[code](y->data, in, steps, n, o->param);
     else
-        forward_any(code, y, o, direct ? steps : 0);
+        gr_cpu_elementwise_any(code, y, o, direct ? steps : 0);
 }
 
-static GR_COLD void back_any(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy, const gr_operands *o,
-                             const gr_tensor *y, unsigned steps)
+void gr_cpu_elementwise_back_any(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy, const gr_operands *o,
+                                 const gr_tensor *y, unsigned steps)
 {
     job j;
-    make_job(&j, dx, o->dtype, operands_of[code], o->in, o->dtype);
-    put_source(&j, DY, gr_value_tensor(dy), o->dtype);
-    put_source(&j, Y, gr_value_tensor(y), o->dtype);
-    j.back = gr_elementwise_loops_now[o->dtype]->back[code][i];
+    const gr_dtype dtype = gr_loop_dtype(o->dtype);
+    make_job(&j, dx, dtype, operands_of[code], o->in, dtype);
+    put_source(&j, DY, gr_value_tensor(dy), dtype);
+    put_source(&j, Y, gr_value_tensor(y), dtype);
+    if (o->dtype == GR_BFLOAT16) round_numbers(&j, code);
+    j.back = gr_elementwise_loops_now[dtype]->back[code][i];
     j.param = o->param;
     j.add = add;
     if (steps)
@@ -381,7 +419,7 @@ GR_HOT void gr_cpu_elementwise_back(int code, int i, gr_tensor *dx, bool add, co
     if (gr_likely(direct && n <= gr_grain()))
         gr_elementwise_loops_now[dtype]->back[code][i](dx->data, add, dy->data, in, steps, (y ? y : dy)->data, n, o->param);
     else
-        back_any(code, i, dx, add, dy, o, y, direct ? steps : 0);
+        gr_cpu_elementwise_back_any(code, i, dx, add, dy, o, y, direct ? steps : 0);
 }
 
 void gr_cpu_where(gr_tensor *y, const gr_tensor *condition, gr_value a, gr_value b)
@@ -389,9 +427,10 @@ void gr_cpu_where(gr_tensor *y, const gr_tensor *condition, gr_value a, gr_value
     const gr_value in[3] = {gr_value_tensor(condition), a, b};
     job j;
     if (y->numel == 0) return;
-    make_job(&j, y, (gr_dtype)y->dtype, 3, in, (gr_dtype)y->dtype);
+    const gr_dtype dtype = gr_loop_dtype(y->dtype);
+    make_job(&j, y, dtype, 3, in, dtype);
     put_source(&j, 0, in[0], GR_BOOL);
-    j.select = gr_elementwise_loops_now[y->dtype]->select;
+    j.select = gr_elementwise_loops_now[dtype]->select;
     run_job(&j);
 }
 

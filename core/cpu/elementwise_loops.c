@@ -133,6 +133,15 @@ GR_INLINE float cos_in_f32(enum mode mode, int *rare, float x)
 #define NAME(name) name##_b8
 #include "core/cpu/elementwise_body.h"
 
+/* bfloat16 is computed in float32; here stands what only moves bits. */
+static void fill_b16(void *to, const void *value, int64_t n)
+{
+    const uint16_t v = *(const uint16_t *)value;
+    uint16_t *y = to;
+    for (int64_t i = 0; i < n; i++) y[i] = v;
+}
+static const gr_elementwise_loops loops_b16 = {.fill = fill_b16};
+
 const gr_elementwise_loops *const GR_OF_ISA(gr_elementwise_loops)[GR_DTYPES] = {
-    [GR_FLOAT32] = &loops_f32, [GR_FLOAT64] = &loops_f64, [GR_INT64] = &loops_i64,
+    [GR_FLOAT32] = &loops_f32, [GR_FLOAT64] = &loops_f64, [GR_BFLOAT16] = &loops_b16, [GR_INT64] = &loops_i64,
     [GR_INT32] = &loops_i32,   [GR_UINT8] = &loops_u8,    [GR_BOOL] = &loops_b8};

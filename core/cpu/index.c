@@ -74,14 +74,15 @@ void gr_cpu_index_select(gr_tensor *y, const gr_tensor *x, int dim, const gr_ten
 static void add_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
-    const int dtype = j->slice.dtype;
+    const gr_dtype dtype = gr_loop_dtype(j->slice.dtype);
+    const bool flat = j->flat && dtype == (gr_dtype)j->slice.dtype;
     const int64_t bytes = gr_dtype_size[dtype];
     gr_forward_loop *add = gr_elementwise_loops_now[dtype]->forward[GR_E_add];
     _Alignas(64) char tile[2][GR_TILE * GR_MAX_BYTES];
     for (int64_t i = 0; i < j->index->numel; i++) {
         char *to = j->data + index_at(j, i) * j->step;
         const char *from = j->slices_data + i * j->slices_step;
-        if (j->flat) {
+        if (flat) {
             const void *in[2] = {to + begin * bytes, from + begin * bytes};
             add(to + begin * bytes, in, 3, end - begin, NULL);
             continue;
@@ -102,9 +103,10 @@ void gr_cpu_index_add(gr_tensor *x, int dim, const gr_tensor *index, const gr_te
     job j;
     if (y->numel == 0) return;
     make_job(&j, x, y, dim, index);
-    gr_walk_gather(&j.gather, &j.slice, &j.slice, (gr_dtype)x->dtype);
-    gr_walk_scatter(&j.scatter, &j.slice, (gr_dtype)x->dtype);
-    gr_walk_gather(&j.walk, &j.slices, &j.slices, (gr_dtype)x->dtype);
+    const gr_dtype dtype = gr_loop_dtype(x->dtype);
+    gr_walk_gather(&j.gather, &j.slice, &j.slice, dtype);
+    gr_walk_scatter(&j.scatter, &j.slice, dtype);
+    gr_walk_gather(&j.walk, &j.slices, &j.slices, dtype);
     const int64_t grain = gr_grain_of(index->numel), least = gr_parallel_from(64);
     gr_parallel(j.slice.numel, grain > least ? grain : least, add_piece, &j);
 }

@@ -196,18 +196,19 @@ static bool reduce_parts(job *j)
 
 static void make_job(job *j, gr_reduce kind, char *to, int result_dtype, const gr_tensor *x, unsigned dims, bool only_rows)
 {
-    j->loops = gr_reduce_loops_now[x->dtype];
+    const gr_dtype dtype = gr_loop_dtype(x->dtype);
+    j->loops = gr_reduce_loops_now[dtype];
     j->kind = kind;
     j->add = false;
     j->to = to;
     j->at = arrange(x, dims, only_rows);
-    j->direct = j->at.columns ? j->at.row_stride != 0 : j->at.view.contiguous;
+    j->direct = dtype == (gr_dtype)x->dtype && (j->at.columns ? j->at.row_stride != 0 : j->at.view.contiguous);
     j->blocks = j->at.n > GR_BLOCK ? (j->at.n + GR_BLOCK - 1) / GR_BLOCK : 1;
     j->granule = j->direct ? 4 * GR_COLUMNS : GR_COLUMNS;
-    j->bytes = gr_dtype_size[x->dtype];
+    j->bytes = gr_dtype_size[dtype];
     j->result_bytes = gr_dtype_size[result_dtype];
     atomic_init(&j->failed, false);
-    if (!j->direct) gr_walk_gather(&j->gather, &j->at.view, &j->at.view, (gr_dtype)x->dtype);
+    if (!j->direct) gr_walk_gather(&j->gather, &j->at.view, &j->at.view, dtype);
 }
 
 static bool finished(job *j)
@@ -217,7 +218,7 @@ static bool finished(job *j)
     return false;
 }
 
-static GR_COLD bool reduce_any(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
+bool gr_cpu_reduce_any(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
 {
     job j;
     if (y->numel == 0) return true;
@@ -244,7 +245,7 @@ GR_HOT bool gr_cpu_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsi
         gr_reduce_loops_now[x->dtype]->columns(kind, y->data, x->data, x->axis[0].size, x->axis[1].size, x->axis[1].size, add);
         return true;
     }
-    return reduce_any(kind, y, x, dims, add);
+    return gr_cpu_reduce_any(kind, y, x, dims, add);
 }
 
 /* ---- arg_reduce: blocks' extrema, then the first extremum among these ---- */

@@ -5,7 +5,7 @@ import math
 import torch
 
 NAMES = {torch.float32: "float32", torch.float64: "float64", torch.int64: "int64", torch.int32: "int32",
-         torch.uint8: "uint8", torch.bool: "bool"}
+         torch.uint8: "uint8", torch.bool: "bool", torch.bfloat16: "bfloat16"}
 inf, nan = math.inf, math.nan
 draw = torch.Generator().manual_seed(0)
 
@@ -13,7 +13,7 @@ draw = torch.Generator().manual_seed(0)
 def number(value, dtype):
     if dtype == torch.bool or not dtype.is_floating_point:
         return str(int(value))
-    return format(value, ".9g" if dtype == torch.float32 else ".17g")
+    return format(value, ".17g" if dtype == torch.float64 else ".9g")
 
 
 def write(x, view, values):
@@ -144,3 +144,23 @@ ramp(0, 1, (12, 10, 11), torch.float64, view="transposed")
 for dtype, scale in itertools.product((torch.float32, torch.float64), (1, 30, 1e4, 1e-3)):
     x = torch.randn(3, 4, generator=draw, dtype=dtype) * scale
     case(x.tolist(), dtype=dtype)
+
+# bfloat16; its ramps are exact
+half = torch.bfloat16
+for v in (0.0, -0.0, 1.0, 3.14159265, 0.1, 1e-4, 1e8, 3.3895313892515355e38, 1e-45, nan, inf, -inf, 255.5):
+    case(v, dtype=half)
+for v in ([1, 2, 3], [1.5, -2.25, 1000], [1e-5, 1], [0.1, 0.2, 0.3], [0.5, nan, -inf], [1e38, -1e-38], [99.5, 1.5],
+          [-0.0, 0.0], [1 / 3, 2 / 3, 1e3], [1e10, 2e10]):
+    case(v, dtype=half)
+    case(v, dtype=half, view="leaf")
+for shape in ((0,), (2, 0)):
+    case([], shape, half)
+for n in range(1, 16):
+    ramp(0, 1, (n,), half)
+    ramp(0.5, 0.25, (n,), half, view="mul")
+for shape in ((2, 3), (2, 1, 2), (5, 20), (2, 2, 30)):
+    ramp(-2, 0.5, shape, half)
+    ramp(-3, 1, shape, half, view="transposed")
+ramp(1.5, 0, (30, 40), half)
+x = torch.randn(3, 4, generator=draw)
+case(x.tolist(), dtype=half)
