@@ -18,7 +18,7 @@ names=$(cat core/*.h autograd/*.h nn/*.h "$build/elementwise_api.h" |
 rows=$(sed -nE 's/^(UNARY|BINARY|TERNARY) *\(([a-z0-9_]+),.*/\2/p' core/elementwise.def)
 count=0 missing=
 for name in $names; do
-    case " $(echo $no_gradient $rows | tr '\n' ' ') " in *" $name "* | *" ${name%_} "*) continue ;; esac
+    case " $(echo "$no_gradient $rows" | tr '\n' ' ') " in *" $name "* | *" ${name%_} "*) continue ;; esac
     grep -q "gr_$name(" tests/cases.c || missing="$missing $name"
     count=$((count + 1))
 done
@@ -27,3 +27,8 @@ for name in $no_gradient; do
     echo "$names" | grep -qx "$name" || { echo "tests/covered.sh: there is no gr_$name any more" >&2; exit 1; }
 done
 echo "$(echo "$rows" | wc -l) rows and $count other functions have gradients that are tested"
+
+# What PyTorch made is compared with: every file of golden is read by a test.
+for file in tests/golden/*.txt tests/golden/*.tsv; do
+    grep -qF "$(basename "$file")" tests/*.c tests/*.sh || { echo "tests/covered.sh: no test reads $file" >&2; exit 1; }
+done
