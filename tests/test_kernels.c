@@ -88,6 +88,180 @@ START_TEST(float32_rows_give_the_same_bits_on_every_instruction_set)
 }
 END_TEST
 
+/* Inputs of any dtype: numbers of all sizes, for floats also NaN and infinities; the last of three is harmless. */
+enum { ROOM = 40000 };
+static _Alignas(64) unsigned char any_input[3][ROOM * 8], any_output[3][ROOM * 8];
+
+static void make_any_inputs(gr_dtype dtype)
+{
+    uint64_t state = 88172645463325252u + (uint64_t)dtype;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < ROOM; i++) {
+            state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+            const double moderate = (double)(int32_t)(state >> 7) / 0x1p29;
+            if (dtype == GR_FLOAT32) ((float *)(void *)any_input[k])[i] = (float)moderate;
+            if (dtype == GR_FLOAT64) ((double *)(void *)any_input[k])[i] = moderate;
+            if (dtype == GR_INT64) ((int64_t *)(void *)any_input[k])[i] = (int64_t)state;
+            if (dtype == GR_INT32) ((int32_t *)(void *)any_input[k])[i] = (int32_t)(state >> 20);
+            if (dtype == GR_UINT8) any_input[k][i] = (unsigned char)(state >> 20);
+            if (dtype == GR_BOOL) any_input[k][i] = state >> 20 & 1;
+        }
+    const double odd[] = {0, -0.0, (double)NAN, (double)INFINITY, -(double)INFINITY, 1e300, -1e-310};
+    for (int i = 0; i < 7; i++) { /* from 20000 on: short loops see finite numbers alone */
+        if (dtype == GR_FLOAT32) ((float *)(void *)any_input[0])[20000 + 97 * i] = (float)odd[i];
+        if (dtype == GR_FLOAT64) ((double *)(void *)any_input[0])[20000 + 97 * i] = odd[i];
+    }
+}
+
+/* The first `bytes` of what instruction set isa has written are those of the base; a NaN may differ. */
+static void compare_bytes(const char *what, gr_dtype dtype, int64_t n, int isa, int64_t bytes)
+{
+    if (!memcmp(any_output[0], any_output[isa], (size_t)bytes)) return;
+    for (int64_t i = 0; i < bytes / (dtype == GR_FLOAT32 ? 4 : 8); i++) {
+        const double base = dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[0])[i] : ((double *)(void *)any_output[0])[i];
+        const double other = dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[isa])[i] : ((double *)(void *)any_output[isa])[i];
+        if (dtype > GR_FLOAT64 || (!(isnan(base) && isnan(other)) && memcmp(&base, &other, sizeof base)))
+            ck_abort_msg("%s of dtype %d, n = %d: instruction set %d gives another result %d", what, (int)dtype, (int)n, isa, (int)i);
+    }
+}
+
+static const int64_t bytes_of[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
+static const int64_t lengths[] = {1, 2, 3, 7, 8, 16, 31, 33, 64, 65, 255, 1000, 4097, 32768};
+enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
+
+static const gr_reduce_loops *reduce_loops_of(int isa, gr_dtype dtype)
+{
+    const gr_reduce_loops *const *const of[] = {gr_reduce_loops_base, gr_reduce_loops_avx2, gr_reduce_loops_avx512};
+    return of[isa][dtype];
+}
+
+static void check_reductions(gr_dtype dtype, int64_t n, int isa)
+{
+    const gr_reduce_loops *base = reduce_loops_of(0, dtype), *other = reduce_loops_of(isa, dtype);
+    const bool real = dtype <= GR_FLOAT64;
+    const int64_t each = real ? bytes_of[dtype] : 8, rows = 1 + 5000 / n % 5, columns = 2 + n % 37, height = n * columns > ROOM ? ROOM / columns : n;
+    for (int kind = GR_REDUCE_SUM; kind < GR_REDUCES; kind++)
+        for (int add = 0; add < 2; add++) {
+            const int64_t size = kind >= GR_REDUCE_MAX ? bytes_of[dtype] : each;
+            if (kind == GR_REDUCE_MEAN && !real) continue;
+            for (int k = 0; k <= isa; k += isa) {
+                memcpy(any_output[k], any_input[2], 64 * 8);
+                (k ? other : base)->rows((gr_reduce)kind, any_output[k], any_input[0], rows, n, add);
+            }
+            compare_bytes("rows", dtype, n, isa, rows * size);
+            for (int k = 0; k <= isa && kind != GR_REDUCE_MEAN; k += isa) {
+                memcpy(any_output[k], any_input[2], 64 * 8);
+                (k ? other : base)->columns((gr_reduce)kind, any_output[k], any_input[0], height, columns, columns, add);
+            }
+            compare_bytes("columns", dtype, n, isa, columns * size);
+        }
+    for (int k = 0; k <= isa; k += isa) {
+        const gr_reduce_loops *loops = k ? other : base;
+        int64_t *found = (int64_t *)(void *)any_output[k];
+        found[0] = loops->place(true, any_input[0], n);
+        found[1] = loops->place(false, any_input[0], n);
+        found[2] = loops->count_equal(any_input[0], any_input[0] + (n - 1) * bytes_of[dtype], n);
+    }
+    compare_bytes("place", GR_INT64, n, isa, 24);
+    for (int k = 0; k <= isa && real; k += isa)
+        (k ? other : base)->spread_equal(any_output[k], false, any_input[0], any_input[0], any_input[1], n);
+    if (real) compare_bytes("spread_equal", dtype, n, isa, n * each);
+}
+
+START_TEST(reductions_give_the_same_bits_on_every_instruction_set)
+{
+    for (int dtype = 0; dtype < GR_DTYPES; dtype++) {
+        if (dtype == GR_BFLOAT16) continue;
+        make_any_inputs((gr_dtype)dtype);
+        for (int k = 0; k < LENGTHS; k++)
+            for (int isa = 1; isa <= gr_cpu_isa(); isa++) check_reductions((gr_dtype)dtype, lengths[k], isa);
+    }
+}
+END_TEST
+
+/* Every row on every dtype that it takes: float64 is the C library's on all instruction sets. */
+static void check_rows(gr_dtype dtype, int64_t n, int isa)
+{
+    static const double param[2] = {1, 20};
+    const void *in[3] = {any_input[0], any_input[1], any_input[2]};
+    for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++) {
+        const int64_t each = gr_rows[row].gives_bool ? 1 : bytes_of[dtype];
+        const unsigned steps = gr_rows[row].operands == 2 && n % 2 ? 1 + (unsigned)(n % 3) : 7; /* one operand may stand still */
+        if (!loops_of(0, dtype)->forward[row]) continue;
+        for (int k = 0; k <= isa; k += isa) loops_of(k, dtype)->forward[row](any_output[k], in, steps, n, param);
+        compare_bytes(gr_row_op[row].name, gr_rows[row].gives_bool ? GR_BOOL : dtype, n, isa, n * each);
+        for (int operand = 0; operand < gr_rows[row].operands && dtype <= GR_FLOAT64 && !gr_rows[row].gives_bool; operand++) {
+            for (int k = 0; k <= isa; k += isa) {
+                memcpy(any_output[k], any_input[1], (size_t)(n * each));
+                loops_of(k, dtype)->back[row][operand](any_output[k], n % 2, any_input[2], in, steps, any_input[1], n, param);
+            }
+            compare_bytes(gr_row_op[row].name, dtype, n, isa, n * each);
+        }
+    }
+}
+
+static void check_others(gr_dtype dtype, int64_t n, int isa)
+{
+    const gr_elementwise_loops *base = loops_of(0, dtype), *other = loops_of(isa, dtype);
+    static bool condition[ROOM];
+    for (int i = 0; i < ROOM; i++) condition[i] = i * 7 % 3 == 1;
+    for (unsigned steps = 0; steps < 4; steps++) {
+        for (int k = 0; k <= isa; k += isa)
+            (k ? other : base)->select(any_output[k], condition, any_input[0], any_input[1], steps, n);
+        compare_bytes("select", dtype, n, isa, n * bytes_of[dtype]);
+    }
+    for (int k = 0; k <= isa; k += isa) (k ? other : base)->fill(any_output[k], any_input[0], n);
+    compare_bytes("fill", dtype, n, isa, n * bytes_of[dtype]);
+    if (dtype > GR_FLOAT64) return;
+    for (int k = 0; k <= isa; k += isa) (k ? other : base)->affine(any_output[k], any_input[0], any_input[1], any_input[2], n);
+    compare_bytes("affine", dtype, n, isa, n * bytes_of[dtype]);
+    for (int add = 0; add < 2; add++) {
+        for (int k = 0; k <= isa; k += isa) {
+            memcpy(any_output[k], any_input[2], (size_t)(n * bytes_of[dtype]));
+            (k ? other : base)->mse_back(any_output[k], add, any_input[0], any_input[1], any_input[2], n);
+        }
+        compare_bytes("mse_back", dtype, n, isa, n * bytes_of[dtype]);
+    }
+}
+
+/* Every rule of update.def, its states there or not, at its first step or later. */
+static void check_updates(gr_dtype dtype, int64_t n, int isa)
+{
+    const gr_update_loops *const *const of[] = {gr_update_loops_base, gr_update_loops_avx2, gr_update_loops_avx512};
+    static const double number[2][6] = {{0.01, 0.9, 0.1, 0.05, 1, 0}, {0.1, 0.5, 0, 0, 0, 1}};
+    static _Alignas(64) unsigned char memory[GR_UPDATE_STATES][ROOM * 8];
+    const size_t bytes = (size_t)(n * bytes_of[dtype]);
+    for (int rule = 0; rule < GR_UPDATE_COUNT; rule++)
+        for (int way = 0; way < 8; way++) {
+            for (int k = 0; k <= isa; k += isa) {
+                void *state[GR_UPDATE_STATES];
+                for (int i = 0; i < GR_UPDATE_STATES; i++) {
+                    state[i] = way & 4 ? memory[i] : NULL;
+                    memcpy(memory[i], any_input[2], bytes);
+                }
+                memcpy(any_output[k], any_input[1], bytes);
+                of[k][dtype]->rule[rule](any_output[k], any_input[0], state, n, number[way & 1], way & 2);
+                memcpy(any_output[k] + bytes, memory[0], bytes);
+            }
+            compare_bytes("update", dtype, n, isa, 2 * (int64_t)bytes);
+        }
+}
+
+START_TEST(all_loops_give_the_same_bits_on_every_instruction_set)
+{
+    for (int dtype = 0; dtype < GR_DTYPES; dtype++) {
+        if (dtype == GR_BFLOAT16) continue;
+        make_any_inputs((gr_dtype)dtype);
+        for (int k = 0; k < LENGTHS; k++)
+            for (int isa = 1; isa <= gr_cpu_isa() && lengths[k] <= 4097; isa++) {
+                check_rows((gr_dtype)dtype, lengths[k], isa);
+                check_others((gr_dtype)dtype, lengths[k], isa);
+                if (dtype <= GR_FLOAT64) check_updates((gr_dtype)dtype, lengths[k], isa);
+            }
+    }
+}
+END_TEST
+
 /* ---- tiles: what no vector loop covers ---- */
 
 START_TEST(loops_write_what_they_should_and_no_more)
@@ -148,6 +322,8 @@ Suite *kernels_suite(void)
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
+    tcase_add_test(c, reductions_give_the_same_bits_on_every_instruction_set);
+    tcase_add_test(c, all_loops_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, loops_write_what_they_should_and_no_more);
     suite_add_tcase(s, c);
     return s;
