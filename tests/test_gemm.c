@@ -176,6 +176,33 @@ START_TEST(large_products_agree_with_wider_sums)
 }
 END_TEST
 
+/* All terms positive: an error may grow with the root of their number, as u (2 + 1.25 sqrt k) does. */
+START_TEST(products_of_positive_numbers_are_exact_enough)
+{
+    static const int64_t lengths[] = {3, 16, 100, 256, 1000, 4096};
+    random_state = 5;
+    for (int single = 0; single < 2; single++) {
+        const product_case p = {33, 40, lengths[_i], ROWS, COLUMNS, false, single};
+        operand a = make_operand(p.m, p.k, ROWS, single), b = make_operand(p.k, p.n, COLUMNS, single);
+        const double u = single ? 0x1p-24 : 0x1p-53, bound = (2 + 1.25 * sqrt((double)p.k)) * u;
+        void *c = malloc((size_t)(p.m * (p.n + GUARD)) * sizeof(double));
+        for (int64_t i = 0; i < p.m * p.k; i++) set_element(a.memory, i, fabs(element(a.memory, i, single)), single);
+        for (int64_t i = 0; i < p.k * p.n; i++) set_element(b.memory, i, fabs(element(b.memory, i, single)), single);
+        ck_assert(multiply(&p, a.view, b.view, c));
+        for (int64_t i = 0; i < p.m; i++)
+            for (int64_t j = 0; j < p.n; j++) {
+                long double sum = 0;
+                for (int64_t t = 0; t < p.k; t++)
+                    sum += (long double)element(a.view.data, i * a.row + t * a.column, single) *
+                           (long double)element(b.view.data, t * b.row + j * b.column, single);
+                const long double error = fabsl((long double)element(c, i * (p.n + GUARD) + j, single) - sum);
+                if (!((double)(error / sum) <= bound)) ck_abort_msg("k = %d: off by %g u", (int)p.k, (double)(error / sum) / u);
+            }
+        free(a.memory), free(b.memory), free(c);
+    }
+}
+END_TEST
+
 START_TEST(empty_sums_are_zero_and_empty_results_are_left_alone)
 {
     float a[4] = {1, 2, 3, 4}, c[6] = {1, 2, 3, 4, 5, 6};
@@ -311,6 +338,7 @@ Suite *gemm_suite(void)
     tcase_set_timeout(group, 120);
     tcase_add_loop_test(group, products_of_all_layouts_agree_with_wider_sums, 0, shapes);
     tcase_add_loop_test(group, large_products_agree_with_wider_sums, 0, 8);
+    tcase_add_loop_test(group, products_of_positive_numbers_are_exact_enough, 0, 6);
     tcase_add_test(group, empty_sums_are_zero_and_empty_results_are_left_alone);
     tcase_add_loop_test(group, small_products_add_in_order_with_every_instruction_set, 0, shapes);
     tcase_add_loop_test(group, long_products_of_two_numbers_each_are_in_order_too, 0, 4);

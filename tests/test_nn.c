@@ -114,6 +114,27 @@ START_TEST(a_model_learns)
 }
 END_TEST
 
+/* Errors of a whole model's float32 gradients: at most 8 roundings of the largest number in each. */
+START_TEST(a_models_gradients_agree_in_both_precisions)
+{
+    gr_tensors parameters[2];
+    gr_tensor *x = NULL, *y = NULL;
+    for (int wide = 0; wide < 2; wide++) {
+        gr_manual_seed(4);
+        gr_module *model = gr_nn_sequential(gr_nn_linear(40, 64), gr_nn_relu(), gr_nn_linear(64, 33), gr_nn_tanh(), gr_nn_linear(33, 10), gr_nn_sigmoid());
+        if (!wide) x = gr_randn(100, 40), y = gr_rand(100, 10);
+        if (wide) model = gr_module_to(model, .dtype = GR_FLOAT64), x = gr_to(x, .dtype = GR_FLOAT64), y = gr_to(y, .dtype = GR_FLOAT64);
+        ck_assert(gr_backward(gr_mse_loss(gr_forward(model, x), y)));
+        parameters[wide] = gr_parameters(model);
+    }
+    for (int64_t i = 0; i < parameters[0].count; i++) {
+        gr_tensor *exact = gr_grad(parameters[1].item[i]), *narrow = gr_to(gr_grad(parameters[0].item[i]), .dtype = GR_FLOAT64);
+        const double largest = gr_item(gr_max(gr_abs(exact))), worst = gr_item(gr_max(gr_abs(gr_sub(narrow, exact))));
+        ck_assert_msg(largest > 0 && worst <= 8 * 0x1p-24 * largest, "parameter %d: off by %g u", (int)i, worst / largest * 0x1p24);
+    }
+}
+END_TEST
+
 static bool shared_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     gr_tensor *w = gr_module_tensor(m, "first");
@@ -195,6 +216,7 @@ Suite *nn_suite(void)
     tcase_add_test(c, linear_draws_what_pytorch_draws);
     tcase_add_test(c, models_print_as_in_pytorch);
     tcase_add_test(c, a_model_learns);
+    tcase_add_test(c, a_models_gradients_agree_in_both_precisions);
     tcase_add_test(c, users_modules_are_first_class);
     tcase_add_test(c, a_converted_model_keeps_its_tensors);
     tcase_add_test(c, wrong_shapes_are_named);
