@@ -26,7 +26,7 @@ GR_API bool gr_retain_grad_at(gr_tensor *t, gr_site site);
  *   retain_graph  the history may be used once more
  *   create_graph  the pass is itself recorded, so that gradients have gradients; keeps the history too
  * All or nothing: after a failure no gradient has changed. */
-typedef struct {
+typedef struct gr_backward_args {
     gr_tensor *loss;
     gr_site site;
     gr_tensor *gradient GR_DEFAULT(GR_ABSENT);
@@ -36,7 +36,7 @@ GR_API bool gr_backward_at(const gr_backward_args *args);
 
 /* The gradient of y with respect to x, as a tensor of the open scope; no leaf's gradient changes.
  * An x that y does not depend on is an error; with .allow_unused the result is GR_ABSENT. */
-typedef struct {
+typedef struct gr_autograd_grad_args {
     gr_tensor *y, *x;
     gr_site site;
     gr_tensor *gradient GR_DEFAULT(GR_ABSENT);
@@ -44,7 +44,7 @@ typedef struct {
 } gr_autograd_grad_args;
 GR_API gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *args);
 /* The same for several outputs, whose gradients add, and several inputs. gradients: one for each output, or none. */
-typedef struct {
+typedef struct gr_autograd_grads_args {
     gr_tensors outputs, inputs;
     gr_site site;
     gr_tensors gradients;
@@ -68,7 +68,7 @@ GR_API bool gr_hook_remove_at(gr_hook hook, gr_site site);
  *   h        the step; tolerance bounds max|numeric - analytic| / (1 + max|analytic|)
  * Reports the largest difference on failure. The upstream gradient is random. */
 typedef gr_tensor *gr_check_function(const gr_tensors *inputs, void *data);
-typedef struct {
+typedef struct gr_gradcheck_args {
     gr_check_function *f;
     gr_tensors inputs;
     gr_site site;

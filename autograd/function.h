@@ -10,7 +10,7 @@ GR_BEGIN_C
 
 /* .dim = one dimension, .dims = several; neither means all. Negative dimensions count from the end. */
 #define GR_ALL INT32_MAX
-typedef struct {
+typedef struct gr_reduce_args {
     gr_tensor *x;
     gr_site site;
     int dim GR_DEFAULT(GR_ALL);
@@ -32,7 +32,7 @@ GR_API gr_tensor *gr_max_at(gr_tensor *x, gr_site site);
 GR_API gr_tensor *gr_min_at(gr_tensor *x, gr_site site);
 
 /* int64 index of the first extremum, NaN wins; without .dim into the flattened tensor. */
-typedef struct {
+typedef struct gr_arg_args {
     gr_tensor *x;
     gr_site site;
     int dim GR_DEFAULT(GR_ALL);
@@ -57,7 +57,7 @@ GR_API gr_tensor *gr_where_at(gr_tensor *condition, gr_value a, gr_value b, gr_s
 GR_API gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site);
 /* x * P(N(0,1) <= x), by erfc (GR_GELU_ERF) or in its tanh form (GR_GELU_TANH).  Hendrycks, Gimpel 2016. */
 typedef enum { GR_GELU_ERF, GR_GELU_TANH } gr_gelu_form;
-typedef struct {
+typedef struct gr_gelu_args {
     gr_tensor *x;
     gr_site site;
     gr_gelu_form approximate GR_DEFAULT(GR_GELU_ERF);

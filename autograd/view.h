@@ -24,7 +24,7 @@ GR_API gr_tensor *gr_narrow_at(gr_tensor *x, int dim, int64_t start, int64_t len
 GR_API gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site);
 
 /* Slices start, start + step, ... below end along dim, clamped as Python does. */
-typedef struct {
+typedef struct gr_slice_args {
     gr_tensor *x;
     gr_site site;
     int dim GR_DEFAULT(0);
@@ -33,7 +33,7 @@ typedef struct {
 GR_API gr_tensor *gr_slice_at(const gr_slice_args *args);
 
 /* Without the dimensions of size 1: all of them, or .dim alone. */
-typedef struct {
+typedef struct gr_squeeze_args {
     gr_tensor *x;
     gr_site site;
     int dim GR_DEFAULT(INT32_MAX);
@@ -43,7 +43,7 @@ GR_API gr_tensor *gr_squeeze_at(const gr_squeeze_args *args);
 GR_API gr_tensor *gr_unsqueeze_at(gr_tensor *x, int dim, gr_site site);
 
 /* Dimensions start_dim to end_dim become one. A copy where strides ask for it. */
-typedef struct {
+typedef struct gr_flatten_args {
     gr_tensor *x;
     gr_site site;
     int start_dim GR_DEFAULT(0), end_dim GR_DEFAULT(-1);
@@ -59,7 +59,7 @@ GR_API gr_tensor *gr_detach_at(gr_tensor *x, gr_site site);
 
 /* x in another dtype or on another device; x itself where nothing changes. Between floats the gradient comes back
  * in x's dtype. */
-typedef struct {
+typedef struct gr_to_args {
     gr_tensor *x;
     gr_site site;
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT);     /* default: x's */

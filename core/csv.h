@@ -5,7 +5,7 @@
 
 GR_BEGIN_C
 
-typedef struct {
+typedef struct gr_read_csv_args {
     const char *path;
     gr_site site;
     bool skip_header GR_DEFAULT(false);     /* the first row holds names */

@@ -43,7 +43,7 @@ function options(name, parameters,    part, n, i, fields, defaults) {
         named[part[i]] = 1
         defaults = defaults "." part[i] " = " part[i + 1] ", "
     }
-    print "typedef struct {\n    gr_tensor *x;\n    gr_site site;\n" fields "} gr_" name "_args;"
+    print "typedef struct gr_" name "_args {\n    gr_tensor *x;\n    gr_site site;\n" fields "} gr_" name "_args;"
     print "GR_API gr_tensor *gr_" name "_at(const gr_" name "_args *args);"
     print "GR_API gr_tensor *gr_" name "__at(const gr_" name "_args *args);"
     macros = macros "#define gr_" name "(...) GR_CALL(gr_" name "_at, gr_" name "_args, " defaults ".site = GR_HERE, .x = __VA_ARGS__)\n"

@@ -71,7 +71,7 @@ GR_API bool gr_set_float32_matmul_precision_at(gr_precision precision, gr_site s
 
 /* ---- making ---- */
 
-typedef struct {
+typedef struct gr_make_args {
     gr_shape shape;
     gr_site site;
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT);
@@ -86,7 +86,7 @@ GR_API gr_tensor *gr_ones_at(const gr_make_args *args);
  * Fails when the dtype does not hold value, a fraction aside; negative integers wrap into uint8. */
 GR_API gr_tensor *gr_full_at(gr_value value, const gr_make_args *args);
 
-typedef struct {
+typedef struct gr_like_args {
     gr_tensor *x;
     gr_site site;
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT);       /* default: x's */
@@ -100,7 +100,7 @@ GR_API gr_tensor *gr_ones_like_at(const gr_like_args *args);
 GR_API gr_tensor *gr_full_like_at(gr_value value, const gr_like_args *args);
 
 /* [ceil((end - start) / step)]: start, start + step, ... below end. int64 if all three are integers. */
-typedef struct {
+typedef struct gr_arange_args {
     gr_value start, end, step;
     gr_site site;
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT);

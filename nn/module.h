@@ -25,7 +25,7 @@ GR_API const void *gr_module_data_const(const gr_module *m);
 /* Registers a leaf that is trained, a tensor that is only kept, or a module, under a name without dots, and takes
  * ownership. Returns what it was given. A parameter keeps its gr_tensor for life. */
 GR_API gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site);
-typedef struct {
+typedef struct gr_module_buffer_args {
     gr_module *m;
     const char *name;
     gr_tensor *t;
@@ -51,7 +51,7 @@ GR_API bool gr_is_training(const gr_module *m);
 GR_API bool gr_zero_grad_module_at(gr_module *m, gr_site site);
 
 /* Float parameters and buffers converted, gradients too; their gr_tensor pointers stay. */
-typedef struct {
+typedef struct gr_module_to_args {
     gr_module *m;
     gr_site site;
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT);

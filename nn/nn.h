@@ -12,7 +12,7 @@ GR_BEGIN_C
  *   x       [..., in]   weight [out, in]   bias [out] or GR_ABSENT
  *   returns [..., out]
  * dx = dy w,  dw = dy' x,  dbias = sum of dy over the rows. */
-typedef struct {
+typedef struct gr_linear_args {
     gr_tensor *x, *weight;
     gr_site site;
     gr_tensor *bias GR_DEFAULT(GR_ABSENT);
@@ -20,7 +20,7 @@ typedef struct {
 GR_API gr_tensor *gr_linear_at(const gr_linear_args *args);
 
 /* (x - target)^2: its mean over all elements, sum, or unreduced. Shapes must be equal. dx = 2 (x - target) dy / n. */
-typedef struct {
+typedef struct gr_loss_args {
     gr_tensor *x, *target;
     gr_site site;
     gr_reduction reduction GR_DEFAULT(GR_MEAN);
@@ -30,7 +30,7 @@ GR_API gr_tensor *gr_mse_loss_at(const gr_loss_args *args);
 /* ---- modules ---- */
 
 /* weight [out, in] and bias [out], both drawn from U(-1/sqrt(in), 1/sqrt(in)) as PyTorch draws them. */
-typedef struct {
+typedef struct gr_nn_linear_args {
     int64_t in_features, out_features;
     gr_site site;
     bool bias GR_DEFAULT(true);
@@ -46,14 +46,14 @@ GR_API gr_module *gr_nn_tanh_at(gr_site site);
 GR_API gr_module *gr_nn_sigmoid_at(gr_site site);
 
 /* Dimensions start_dim to end_dim become one; the batch dimension stays by default. */
-typedef struct {
+typedef struct gr_nn_flatten_args {
     gr_site site;
     int start_dim GR_DEFAULT(1), end_dim GR_DEFAULT(-1);
 } gr_nn_flatten_args;
 GR_API gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *args);
 
 /* gr_forward(loss, x, target) */
-typedef struct {
+typedef struct gr_nn_loss_args {
     gr_site site;
     gr_reduction reduction GR_DEFAULT(GR_MEAN);
 } gr_nn_loss_args;

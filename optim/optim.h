@@ -8,7 +8,7 @@
 GR_BEGIN_C
 
 /* p -= lr * gradient, and nothing else. */
-typedef struct {
+typedef struct gr_optim_gd_args {
     gr_tensors params;
     gr_site site;
     double lr GR_DEFAULT(1e-3);
@@ -18,7 +18,7 @@ GR_API gr_optim *gr_optim_gd_at(const gr_optim_gd_args *args);
 /* Stochastic gradient descent, with momentum as PyTorch has it.  Sutskever et al. 2013
  *   g += weight_decay * p;  buffer = momentum * buffer + (1 - dampening) * g (the first time: g)
  *   g = nesterov ? g + momentum * buffer : buffer;  p -= lr * g;  maximize: g = -gradient */
-typedef struct {
+typedef struct gr_optim_sgd_args {
     gr_tensors params;
     gr_site site;
     double lr GR_DEFAULT(1e-3), momentum GR_DEFAULT(0), dampening GR_DEFAULT(0), weight_decay GR_DEFAULT(0);
@@ -28,7 +28,7 @@ GR_API gr_optim *gr_optim_sgd_at(const gr_optim_sgd_args *args);
 
 /* One more group of parameters, with options of its own: NAN takes the first group's. Returns its number, -1 on failure. */
 #define GR_INHERIT __builtin_nan("")
-typedef struct {
+typedef struct gr_optim_group_args {
     gr_optim *optimizer;
     gr_tensors params;
     gr_site site;

@@ -273,15 +273,16 @@ int main()
     return ok && !gr_error() ? 0 : 1;
 }
 END
-if has g++; then
-    g++ $cppflags $strict_cpp "$work/plain.cpp" "$build/libgradus.a" $libraries -o "$work/plain"
+$cc $cppflags -std=c11 "$work/defaults.c" "$build/libgradus.a" $libraries -o "$work/defaults_c"
+"$work/defaults_c" >"$work/c.txt"
+for compiler in g++ clang++; do
+    has $compiler || continue
+    $compiler $cppflags $strict_cpp "$work/plain.cpp" "$build/libgradus.a" $libraries -o "$work/plain" || fail "$compiler: warnings or errors"
     [ "$("$work/plain")" = "1 1" ] || fail "the C++ program failed"
-    g++ $cppflags $strict_cpp "$work/defaults.cpp" "$build/libgradus.a" $libraries -o "$work/defaults_cpp"
-    $cc $cppflags -std=c11 "$work/defaults.c" "$build/libgradus.a" $libraries -o "$work/defaults_c"
-    "$work/defaults_c" >"$work/c.txt"
+    $compiler $cppflags $strict_cpp "$work/defaults.cpp" "$build/libgradus.a" $libraries -o "$work/defaults_cpp"
     "$work/defaults_cpp" >"$work/cpp.txt"
     diff "$work/c.txt" "$work/cpp.txt" >&2 || fail "defaults differ between C (<) and C++ (>)"
-fi
+done
 
 # ---- make install ----
 
