@@ -143,6 +143,7 @@ bench: $(BENCH)
 	bench/run.sh $(B)
 
 check-all: test sanitize
+	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check
 

@@ -11,8 +11,7 @@ typedef struct {
 static bool float_shape(gr_call *c)
 {
     const gr_tensor *t = c->slot[0].tensor;
-    if (t->dtype == GR_FLOAT32 || t->dtype == GR_FLOAT64) return true;
-    return gr_call_fail(c, "t is %s; must be float32 or float64", gr_dtype_name[t->dtype]);
+    return gr_is_float(t->dtype) || gr_call_fail(c, "t is %s; must be a float", gr_dtype_name[t->dtype]);
 }
 
 static bool any_shape(gr_call *c)
@@ -48,6 +47,12 @@ static bool normal_forward(gr_call *c)
     return filled(c, gr_fill_normal(gr_out(c, 0)->tensor, b->first, b->second));
 }
 
+static bool exponential_forward(gr_call *c)
+{
+    const bounds *b = gr_attributes(c);
+    return filled(c, gr_fill_exponential(gr_out(c, 0)->tensor, b->first));
+}
+
 static bool bernoulli_forward(gr_call *c)
 {
     const bounds *b = gr_attributes(c);
@@ -60,6 +65,7 @@ static const char *const names[] = {"t"};
      .in_place = true, .input_names = names}
 static const gr_op uniform_op = RANDOM("uniform_", float_shape, uniform_forward),
                    normal_op = RANDOM("normal_", float_shape, normal_forward),
+                   exponential_op = RANDOM("exponential_", float_shape, exponential_forward),
                    bernoulli_op = RANDOM("bernoulli_", any_shape, bernoulli_forward);
 
 static gr_tensor *run(const gr_op *op, gr_tensor *t, bounds b, gr_site site)
@@ -82,6 +88,12 @@ gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site)
 {
     if (!(std >= 0)) return gr_fail(GR_ERROR_ARGUMENT, site, "normal_", "std is %g; must be 0 or more", std);
     return run(&normal_op, t, (bounds){mean, std}, site);
+}
+
+gr_tensor *gr_exponential__at(gr_tensor *t, double lambda, gr_site site)
+{
+    if (!(lambda > 0)) return gr_fail(GR_ERROR_ARGUMENT, site, "exponential_", "lambda is %g; must be above 0", lambda);
+    return run(&exponential_op, t, (bounds){lambda, 0}, site);
 }
 
 gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site)

@@ -124,6 +124,7 @@ static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, c
 }
 /* Whether elements of this dtype can be made. */
 bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op);
+bool gr_float_fits(gr_dtype dtype, gr_site site, const char *op);
 /* The shape of t or s as "[2, 3]" in text. */
 enum { GR_SHAPE_TEXT = 128 };
 char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT]);
@@ -398,7 +399,13 @@ enum { GR_MOST_SHIFT = 60 }; /* fewer elements than 2 to this: the bytes of any 
 /* Fill t, without a word to autograd; false without memory. t is float, for bernoulli of any dtype. */
 bool gr_fill_uniform(gr_tensor *t, double from, double to);
 bool gr_fill_normal(gr_tensor *t, double mean, double std);
+bool gr_fill_exponential(gr_tensor *t, double lambda);
 bool gr_fill_bernoulli_of(gr_tensor *t, double p);
+/* t with its dimensions by falling stride: PyTorch draws in the order of memory, whatever that of the dimensions. */
+gr_tensor gr_in_memory_order(const gr_tensor *t);
+/* The default generator, for one fill. */
+struct gr_generator *gr_generator_lock(void);
+void gr_generator_unlock(void);
 /* dim, the argument `name`, counted from the front, or -1 after reporting. */
 int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *x_name, gr_site site, const char *op);
 

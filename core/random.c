@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "core/bfloat16.h"
 #include "core/generator.h"
 #include "core/internal.h"
 #include "core/sampler.h"
@@ -15,7 +16,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gr_generator generator;
 static bool seeded;
 
-static gr_generator *generator_lock(void)
+gr_generator *gr_generator_lock(void)
 {
     pthread_mutex_lock(&lock);
     if (!seeded) {
@@ -27,7 +28,7 @@ static gr_generator *generator_lock(void)
     return &generator;
 }
 
-static void generator_unlock(void)
+void gr_generator_unlock(void)
 {
     pthread_mutex_unlock(&lock);
 }
@@ -42,8 +43,9 @@ void gr_manual_seed(uint64_t seed)
 
 /* ---- fills ---- */
 
-/* t with its dimensions by falling stride: PyTorch draws in the order of memory, whatever that of the dimensions. */
-static gr_tensor in_memory_order(const gr_tensor *t)
+enum { TILE = 512 }; /* numbers that wait to be rounded; a multiple of GR_NORMAL_BLOCK */
+
+gr_tensor gr_in_memory_order(const gr_tensor *t)
 {
     gr_tensor ordered = gr_alias(t);
     for (int d = 0; d < t->dim; d++) {
@@ -55,30 +57,61 @@ static gr_tensor in_memory_order(const gr_tensor *t)
     return ordered;
 }
 
-enum fill { UNIFORM, NORMAL };
+enum fill { UNIFORM, NORMAL, EXPONENTIAL };
 typedef struct {
     enum fill kind;
     double first, second;
     bool scalar_form; /* of the normal distribution */
 } drawing;
 
+static void draw_f32(gr_generator *g, const drawing *d, float *out, int64_t n)
+{
+    if (d->kind == UNIFORM) gr_fill_uniform_f32(g, out, n, d->first, d->second);
+    else if (d->kind == EXPONENTIAL) gr_fill_exponential_f32(g, out, n, d->first);
+    else if (d->scalar_form) gr_fill_normal_scalar_f32(g, out, n, d->first, d->second);
+    else gr_fill_normal_f32(g, out, n, d->first, d->second);
+}
+
+static void draw_f64(gr_generator *g, const drawing *d, double *out, int64_t n)
+{
+    if (d->kind == UNIFORM) gr_fill_uniform_f64(g, out, n, d->first, d->second);
+    else if (d->kind == EXPONENTIAL) gr_fill_exponential_f64(g, out, n, d->first);
+    else if (d->scalar_form) gr_fill_normal_scalar_f64(g, out, n, d->first, d->second);
+    else gr_fill_normal_f64(g, out, n, d->first, d->second);
+}
+
+static void draw_some_b16(gr_generator *g, const drawing *d, uint16_t *out, int64_t n)
+{
+    float wide[TILE];
+    const uint16_t low = gr_bfloat16_round((float)d->first), high = gr_bfloat16_round((float)d->second);
+    draw_f32(g, d, wide, n);
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = gr_bfloat16_round(wide[i]);
+        if (d->kind == UNIFORM && out[i] == high) out[i] = low; /* the end is not in the interval */
+    }
+}
+
+/* What float32 would get, rounded; but of blocks of normal numbers only whole ones are drawn, the last one over the end. */
+static void draw_b16(gr_generator *g, const drawing *d, uint16_t *out, int64_t n)
+{
+    const int64_t whole = d->kind == NORMAL && !d->scalar_form ? n - n % GR_NORMAL_BLOCK : n;
+    for (int64_t i = 0; i < whole; i += TILE) draw_some_b16(g, d, out + i, whole - i < TILE ? whole - i : TILE);
+    if (whole < n) draw_some_b16(g, d, out + n - GR_NORMAL_BLOCK, GR_NORMAL_BLOCK);
+}
+
 static void draw(const drawing *d, gr_dtype dtype, void *out, int64_t n)
 {
-    gr_generator *g = generator_lock();
-    const bool narrow = dtype == GR_FLOAT32;
-    if (d->kind == UNIFORM && narrow) gr_fill_uniform_f32(g, out, n, d->first, d->second);
-    else if (d->kind == UNIFORM) gr_fill_uniform_f64(g, out, n, d->first, d->second);
-    else if (d->kind == NORMAL && d->scalar_form && narrow) gr_fill_normal_scalar_f32(g, out, n, d->first, d->second);
-    else if (d->kind == NORMAL && d->scalar_form) gr_fill_normal_scalar_f64(g, out, n, d->first, d->second);
-    else if (d->kind == NORMAL && narrow) gr_fill_normal_f32(g, out, n, d->first, d->second);
-    else if (d->kind == NORMAL) gr_fill_normal_f64(g, out, n, d->first, d->second);
-    generator_unlock();
+    gr_generator *g = gr_generator_lock();
+    if (dtype == GR_FLOAT32) draw_f32(g, d, out, n);
+    else if (dtype == GR_FLOAT64) draw_f64(g, d, out, n);
+    else draw_b16(g, d, out, n);
+    gr_generator_unlock();
 }
 
 /* Memory without gaps is filled as it lies, another tensor on the host, then copied. */
 static bool fill(gr_tensor *t, drawing d)
 {
-    gr_tensor ordered = in_memory_order(t);
+    gr_tensor ordered = gr_in_memory_order(t);
     d.scalar_form = t->numel < 16 || !t->contiguous;
     if (t->device == 0 && ordered.contiguous) {
         draw(&d, (gr_dtype)t->dtype, t->data, t->numel);
@@ -103,15 +136,20 @@ bool gr_fill_normal(gr_tensor *t, double mean, double std)
     return fill(t, (drawing){.kind = NORMAL, .first = mean, .second = std});
 }
 
+bool gr_fill_exponential(gr_tensor *t, double lambda)
+{
+    return fill(t, (drawing){.kind = EXPONENTIAL, .first = lambda});
+}
+
 /* Draws n bools by f, which t takes as its elements. */
 typedef void draw_bools(gr_generator *g, bool *out, int64_t n, const void *p);
 static bool fill_bools(gr_tensor *t, draw_bools *f, const void *p)
 {
     gr_thread *thread = gr_self();
-    gr_tensor ordered = in_memory_order(t), *drawn = gr_host_like(thread, &ordered, GR_BOOL);
+    gr_tensor ordered = gr_in_memory_order(t), *drawn = gr_host_like(thread, &ordered, GR_BOOL);
     if (!drawn) return false;
-    f(generator_lock(), (bool *)drawn->data, t->numel, p);
-    generator_unlock();
+    f(gr_generator_lock(), (bool *)drawn->data, t->numel, p);
+    gr_generator_unlock();
     const bool ok = gr_transfer(&ordered, drawn);
     gr_tensor_discard(thread, drawn);
     return ok;
@@ -140,20 +178,20 @@ static void double_probabilities(gr_generator *g, bool *out, int64_t n, const vo
 gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
 {
     if (!gr_usable(p, site, "bernoulli", "p")) return NULL;
-    if (p->dtype != GR_FLOAT32 && p->dtype != GR_FLOAT64)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p is %s; must be float32 or float64", gr_dtype_name[p->dtype]);
+    if (!gr_is_float(p->dtype))
+        return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p is %s; must be a float", gr_dtype_name[p->dtype]);
     gr_thread *t = gr_self();
-    gr_tensor *row_major = gr_host_like(t, p, (gr_dtype)p->dtype), *result = NULL;
+    const bool wide = p->dtype == GR_FLOAT64;
+    gr_tensor *row_major = gr_host_like(t, p, wide ? GR_FLOAT64 : GR_FLOAT32), *result = NULL;
     bool ok = row_major && gr_can_own(t), inside = true;
     if (ok) {
         ok = gr_transfer(row_major, p);
         for (int64_t i = 0; i < p->numel; i++) {
-            const double v = p->dtype == GR_FLOAT32 ? (double)((float *)(void *)row_major->data)[i]
-                                                    : ((double *)(void *)row_major->data)[i];
+            const double v = wide ? ((double *)(void *)row_major->data)[i] : (double)((float *)(void *)row_major->data)[i];
             inside = inside && v >= 0 && v <= 1;
         }
         result = ok && inside ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
-        ok = result && fill_bools(result, p->dtype == GR_FLOAT32 ? float_probabilities : double_probabilities, row_major->data);
+        ok = result && fill_bools(result, wide ? double_probabilities : float_probabilities, row_major->data);
     }
     if (row_major) gr_tensor_discard(t, row_major);
     if (!inside) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p has an element outside 0 to 1; must be a probability");
@@ -167,9 +205,7 @@ gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
 static gr_tensor *made(const gr_make_args *args, const char *op, double first, double second, enum fill kind)
 {
     const gr_dtype dtype = gr_resolve_dtype(args->dtype);
-    if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dtype is %s; must be float32 or float64",
-                       gr_dtype_text(dtype));
+    if (!gr_float_fits(dtype, args->site, op)) return NULL;
     gr_tensor *t = gr_make(op, args, dtype);
     if (!t || fill(t, (drawing){.kind = kind, .first = first, .second = second})) return t;
     return gr_fail_memory(args->site, op, "the numbers", (size_t)t->numel);
@@ -191,10 +227,12 @@ static gr_tensor *integers(gr_tensor *t, gr_site site, const char *op, void (*f)
 {
     if (!t) return NULL;
     gr_thread *thread = gr_self();
-    gr_tensor *wide = gr_host_like(thread, t, GR_INT64);
+    const bool there = t->device == 0 && t->dtype == GR_INT64; /* t is new, so row-major */
+    gr_tensor *wide = there ? t : gr_host_like(thread, t, GR_INT64);
     if (!wide) return gr_fail_memory(site, op, "the numbers", (size_t)t->numel * sizeof(int64_t));
-    f(generator_lock(), (int64_t *)(void *)wide->data, t->numel, bounds);
-    generator_unlock();
+    f(gr_generator_lock(), (int64_t *)(void *)wide->data, t->numel, bounds);
+    gr_generator_unlock();
+    if (there) return t;
     const bool ok = gr_transfer(t, wide);
     gr_tensor_discard(thread, wide);
     return ok ? t : NULL;

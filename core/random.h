@@ -17,12 +17,25 @@ GR_API gr_tensor *gr_randint_at(int64_t low, int64_t high, const gr_make_args *a
 GR_API gr_tensor *gr_randperm_at(int64_t n, gr_site site);
 /* 1 with the probability in p (0 to 1), else 0; p's shape and dtype. */
 GR_API gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site);
+/* Draws `count` places of each row, with probabilities in proportion to its weights; without .replacement no place twice.
+ *   weights  [rows, n] or [n]          float, finite, at least 0, each row with one above 0
+ *   returns  [rows, count] or [count]  int64; count >= 1, without replacement at most n: then places of weight 0 come
+ *                                      last, in order */
+typedef struct {
+    const gr_tensor *weights;
+    int64_t count;
+    gr_site site;
+    bool replacement GR_DEFAULT(false);
+} gr_multinomial_args;
+GR_API gr_tensor *gr_multinomial_at(const gr_multinomial_args *args);
 /* The order in which PyTorch's DataLoader visits n samples in its next epoch, int64 [n]; draws what it draws. */
 GR_API gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site);
 
 /* t, a float tensor, filled with numbers of U[from, to) or N(mean, std); its old value gets a gradient of zeros. */
 GR_API gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site);
 GR_API gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site);
+/* t, a float tensor, filled with waiting times: density lambda e^(-lambda x), lambda > 0. */
+GR_API gr_tensor *gr_exponential__at(gr_tensor *t, double lambda, gr_site site);
 /* t filled with ones, each with probability p, and zeros. */
 GR_API gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site);
 
@@ -45,6 +58,9 @@ GR_END_C
 #define gr_bernoulli(p) gr_bernoulli_at(p, GR_HERE)
 #define gr_uniform_(t, from, to) gr_uniform__at(t, from, to, GR_HERE)
 #define gr_normal_(t, mean, std) gr_normal__at(t, mean, std, GR_HERE)
+#define gr_exponential_(t, lambda) gr_exponential__at(t, lambda, GR_HERE)
+#define gr_multinomial(of, ...) \
+    GR_CALL(gr_multinomial_at, gr_multinomial_args, .site = GR_HERE, .weights = of, .count = __VA_ARGS__)
 #define gr_bernoulli_(t, p) gr_bernoulli__at(t, p, GR_HERE)
 #define gr_sample_order(n, shuffle) gr_sample_order_at(n, shuffle, GR_HERE)
 #endif

@@ -99,6 +99,13 @@ bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op)
     return false;
 }
 
+bool gr_float_fits(gr_dtype dtype, gr_site site, const char *op)
+{
+    if (dtype >= 0 && gr_is_float(dtype)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, op, "dtype is %s; must be float32, float64 or bfloat16", gr_dtype_text(dtype));
+    return false;
+}
+
 /* ---- settings ---- */
 
 static _Atomic int default_dtype = GR_FLOAT32;
@@ -115,13 +122,9 @@ gr_dtype gr_resolve_dtype(gr_dtype dtype)
 
 bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site)
 {
-    if (dtype >= 0 && gr_is_float(dtype)) {
-        atomic_store(&default_dtype, (int)dtype);
-        return true;
-    }
-    gr_fail(GR_ERROR_ARGUMENT, site, "set_default_dtype", "dtype is %s; must be float32, float64 or bfloat16",
-            gr_dtype_text(dtype));
-    return false;
+    if (!gr_float_fits(dtype, site, "set_default_dtype")) return false;
+    atomic_store(&default_dtype, (int)dtype);
+    return true;
 }
 
 /* ---- looking ---- */

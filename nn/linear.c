@@ -206,9 +206,7 @@ static gr_module *make(const gr_nn_linear_args *a, gr_dtype dtype)
 gr_module *gr_nn_linear_at(const gr_nn_linear_args *a)
 {
     const gr_dtype dtype = gr_resolve_dtype(a->dtype);
-    if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_linear", "dtype is %s; must be float32 or float64", gr_dtype_text(dtype));
-    if (!sizes_fit(a)) return NULL;
+    if (!gr_float_fits(dtype, a->site, "nn_linear") || !sizes_fit(a)) return NULL;
     const gr_compound whole = gr_compound_begin("nn_linear");
     return gr_compound_end(&whole, make(a, dtype));
 }

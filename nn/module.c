@@ -387,9 +387,7 @@ gr_module *gr_module_to_at(const gr_module_to_args *a)
     gr_module *m = a->m;
     if (!usable(m, a->site, "module_to")) return NULL;
     if (gr_self()->failed) return NULL;
-    if (a->dtype != GR_DTYPE_DEFAULT && a->dtype != GR_FLOAT32 && a->dtype != GR_FLOAT64)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "module_to", "dtype is %s; must be float32 or float64",
-                       gr_dtype_text(a->dtype));
+    if (a->dtype != GR_DTYPE_DEFAULT && !gr_float_fits(a->dtype, a->site, "module_to")) return NULL;
     const int stay = GR_DEVICES, place = gr_device_place(a->device, stay, a->site, "module_to");
     if (place < 0) return NULL;
     if (a->dtype == GR_DTYPE_DEFAULT && place == stay) return m;

@@ -11,7 +11,7 @@ ones ones_like rand randint randn randperm read_csv release requires_grad_ sampl
 # They cut history, give indices or bools, or are what all cases run through:
 no_gradient="$no_gradient detach argmax argmin eq ne lt le gt ge isnan isinf isfinite apply forward"
 # They draw random numbers, which no difference can be taken of; tests/test_random.c looks at their gradients:
-no_gradient="$no_gradient bernoulli bernoulli_ normal_ uniform_"
+no_gradient="$no_gradient bernoulli bernoulli_ exponential_ multinomial normal_ uniform_"
 
 names=$(cat core/*.h autograd/*.h nn/*.h "$build/elementwise_api.h" |
     sed -nE 's/^GR_API gr_(tensor \*|values_indices )gr_([a-z0-9_]+)_at\(.*/\2/p' | sort -u)

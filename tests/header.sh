@@ -54,12 +54,12 @@ static int made(void)
                       gr_zeros_like(a), gr_full_like(a, 2), gr_full_like(a, 2, .dtype = GR_INT64), gr_empty_like(a),
                       gr_ones_like(a, .dtype = GR_FLOAT64), gr_zeros_with(GR_SHAPE(2), .dtype = GR_INT64),
                       gr_full_with(7, GR_SHAPE(), .device = gr_cpu()), gr_rand_with(GR_SHAPE(1), .requires_grad = true),
-                      gr_bernoulli(gr_rand(3)), gr_sample_order(5, true), gr_to(a, .dtype = GR_FLOAT64)};
+                      gr_bernoulli(gr_rand(3)), gr_multinomial(gr_rand(3), 2, .replacement = true), gr_sample_order(5, true), gr_to(a, .dtype = GR_FLOAT64)};
     double read[6];
     char text[64];
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         if (!t[i]) return 1;
-    gr_uniform_(gr_normal_(gr_bernoulli_(t[0], 0.5), 0, 1), 0, 1);
+    gr_exponential_(gr_uniform_(gr_normal_(gr_bernoulli_(t[0], 0.5), 0, 1), 0, 1), 2);
     gr_fill_(gr_zero_(gr_copy_(t[0], a)), 2);
     gr_add_(gr_relu_(gr_mul_(t[0], 2)), a);
     gr_keep(gr_clone(a));

@@ -327,6 +327,8 @@ static float floats[16];
     X(uniform_, 0, !gr_uniform_(a, 0, 1), {"t", &g.n}) \
     X(normal_, 0, !gr_normal_(a, 0, 1), {"t", &g.n}) \
     X(bernoulli_, 0, !gr_bernoulli_(a, 0.5), {"t", &g.n}) \
+    X(exponential_, 0, !gr_exponential_(a, 1.5), {"t", &g.n}) \
+    X(multinomial, 0, !gr_multinomial(a, 2), {"weights", &g.n}) \
     X(requires_grad_, 0, !gr_requires_grad_(a, true), {"t", &g.n}) \
     X(grad, 0, !gr_grad(a), {"t", &g.leaf}) \
     X(has_grad, 0, !gr_has_grad(a), {"t", &g.leaf}) \
@@ -521,6 +523,13 @@ static void bad_dims(void)
 
 static void bad_shapes(void)
 {
+    gr_tensor *weights[] = {gr_ones(2, 2, 2), gr_ones(3, 0), gr_zeros(2, 3), gr_ones(3)};
+    for (int k = 0; k < 3; k++) REFUSED("multinomial", "weights", !gr_multinomial(weights[k], 1));
+    REFUSED("multinomial", "weights", !gr_multinomial(g.s, 1));
+    REFUSED("multinomial", "count", !gr_multinomial(weights[3], 0));
+    REFUSED("multinomial", "count", !gr_multinomial(weights[3], INT64_MIN, .replacement = true));
+    REFUSED("multinomial", "count", !gr_multinomial(weights[3], 4));
+    REFUSED("multinomial", "count", !gr_multinomial(weights[3], INT64_MAX, .replacement = true));
     REFUSED("reshape", "shape", !gr_reshape(g.n, 5, 3));
     REFUSED("reshape", "shape", !gr_reshape(g.n, -1, -1));
     REFUSED("reshape", "shape", !gr_reshape(g.n, -2, 6));
@@ -685,6 +694,8 @@ static void bad_dtypes(void)
         REFUSED("uniform_", "t", !gr_uniform_(x, 0, 1));
         REFUSED("normal_", "t", !gr_normal_(x, 0, 1));
         REFUSED("bernoulli", "p", !gr_bernoulli(x));
+        REFUSED("exponential_", "t", !gr_exponential_(x, 1));
+        REFUSED("multinomial", "weights", !gr_multinomial(x, 1));
         REFUSED("module_parameter", "t", !gr_module_parameter(g.module, "extra", x));
         REFUSED("optim_gd", "params", !gr_optim_gd((gr_tensors){1, &x}));
         REFUSED("optim_sgd", "params", !gr_optim_sgd((gr_tensors){1, &x}));
@@ -774,6 +785,7 @@ static void bad_numbers(void)
         if (k < 2) REFUSED("optim_sgd", "dampening", !gr_optim_sgd(params, .dampening = bad));
         if (k < 2) REFUSED("optim_set", "dampening", !gr_optim_set(g.optim, 0, GR_DAMPENING, bad));
         REFUSED("bernoulli_", "p", !gr_bernoulli_(g.n, bad));
+        if (k != 1) REFUSED("exponential_", "lambda", !gr_exponential_(g.n, bad));
         if (k != 1) REFUSED("normal_", "std", !gr_normal_(g.n, 0, bad));
         REFUSED("uniform_", "from", !gr_uniform_(g.n, bad, k == 2 ? -2 : 1));
         REFUSED("uniform_", "to", !gr_uniform_(g.n, 0, bad));
@@ -782,11 +794,15 @@ static void bad_numbers(void)
         REFUSED("arange", "step", !gr_arange(0, 3, bad));
         gr_tensor *p = gr_full(bad);
         REFUSED("bernoulli", "p", !gr_bernoulli(p));
+        gr_tensor *weights = gr_expand(p, 2, 3);
+        REFUSED("multinomial", "weights", !gr_multinomial(weights, 1));
+        REFUSED("multinomial", "weights", !gr_multinomial(weights, 5, .replacement = true));
         REFUSED("gradcheck", NULL, !gr_gradcheck(check_function, {1, &g.check}, .tolerance = k == 1 ? -1 : bad));
     }
     REFUSED("gradcheck", "h", !gr_gradcheck(check_function, {1, &g.check}, .h = 0));
     REFUSED("gradcheck", "h", !gr_gradcheck(check_function, {1, &g.check}, .h = (double)NAN));
     REFUSED("bernoulli_", "p", !gr_bernoulli_(g.n, 1.0000001));
+    REFUSED("exponential_", "lambda", !gr_exponential_(g.n, 0));
     REFUSED("uniform_", "from", !gr_uniform_(g.n, 1, 0));
     REFUSED("uniform_", "from", !gr_uniform_(g.n, -1.7e308, 1.7e308));
     REFUSED("optim_sgd", "nesterov", !gr_optim_sgd(params, .nesterov = true));
@@ -1016,6 +1032,7 @@ static void bad_states(void)
     REFUSED("uniform_", "leaf", !gr_uniform_(g.leaf, 0, 1));
     REFUSED("normal_", "expanded", !gr_normal_(g.wide, 0, 1));
     REFUSED("bernoulli_", "leaf", !gr_bernoulli_(g.leaf, 0.5));
+    REFUSED("exponential_", "expanded", !gr_exponential_(g.wide, 2));
     gr_tensor *row = gr_select(g.leaf, 0, 0), *shifted = gr_narrow(g.t, 0, 1, 3), *start = gr_narrow(g.t, 0, 0, 3);
     REFUSED("mul_", "a view of a leaf", !gr_mul_(row, 2));
     REFUSED("add_", "overlap", !gr_add_(start, shifted));
@@ -1196,6 +1213,7 @@ START_TEST(nothing_lasting_changes_while_an_error_stands)
     NOTHING_HAPPENS(!gr_uniform_(g.n, 0, 1));
     NOTHING_HAPPENS(!gr_normal_(g.n, 0, 1));
     NOTHING_HAPPENS(!gr_bernoulli_(g.n, 0.5));
+    NOTHING_HAPPENS(!gr_exponential_(g.n, 0.5));
 }
 END_TEST
 

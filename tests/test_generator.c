@@ -230,7 +230,7 @@ START_TEST(random_numbers_equal_pytorch)
         check_others(file, seeds[i]);
         check_sequence(file, seeds[i]);
         wait_for(file, seeds[i], "dropout", "compared where dropout is tested");
-        wait_for(file, seeds[i], "multinomial", "not made yet");
+        wait_for(file, seeds[i], "multinomial", "drawn from weights: see test_random.c");
     }
     close_golden(file);
 }
@@ -374,7 +374,7 @@ START_TEST(sample_orders_equal_pytorch)
         check_unshuffled(file, head, seeds[i]);
         check_splits(file, seeds[i]);
         check_samplers(file, seeds[i]);
-        wait_for(file, seeds[i], "WeightedRandomSampler", "needs multinomial");
+        wait_for(file, seeds[i], "WeightedRandomSampler", "drawn from weights: see test_random.c");
     }
     close_golden(file);
 }

@@ -2,6 +2,7 @@
  * bit; test_generator.c tests the streams beneath them. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gradus.h"
@@ -42,6 +43,12 @@ static void same_n(const gr_tensor *t, const char *name, int n)
 static void again(void)
 {
     gr_manual_seed(seed);
+}
+
+/* Of the sampler in loader.txt and of multinomial in random.txt, which do not hold them; with these PyTorch gives those. */
+static gr_tensor *six_weights(void)
+{
+    return gr_from(((const double[]){.4, 2, 9, 1, 0, 5}), 6);
 }
 
 static void check_reals(int n)
@@ -100,8 +107,11 @@ START_TEST(calls_give_pytorchs_numbers)
         for (int d = GR_INT64; d <= GR_BOOL; d++) again(), same(gr_bernoulli_(gr_ones_with(GR_SHAPE(33), .dtype = (gr_dtype)d), 0.3), "bernoulli_0.3.n33");
         again(), same(gr_bernoulli(gr_div(gr_arange_with(0, 21, 1, .dtype = GR_FLOAT32), 20)), "bernoulli_tensor_f32.n21");
         check_sequence();
+        again(), same(gr_exponential_(gr_empty_with(GR_SHAPE(9), .dtype = GR_FLOAT64), 1.5), "exponential_f64.n9");
+        again(), same(gr_multinomial(six_weights(), 12, .replacement = true), "multinomial_replacement.n12");
+        again(), same(gr_multinomial(six_weights(), 4), "multinomial_without.n4");
     }
-    ck_assert_int_eq(compared, 3 * (6 * (8 + 6) + 8 + 10)); /* what is left, no call of ours makes: see test_generator.c */
+    ck_assert_int_eq(compared, 3 * (6 * (8 + 6) + 8 + 10 + 3)); /* what is left, no call of ours makes: see test_generator.c */
     golden_close(file);
 }
 END_TEST
@@ -121,7 +131,151 @@ START_TEST(sample_orders_are_pytorchs)
         gr_tensor *plain = gr_sample_order(10, false);
         ck_assert(gr_equal(plain, gr_arange(0, 10, 1)));
         same(gr_rand(1), "noshuffle.next_rand");
+        again(), same(gr_multinomial(six_weights(), 20, .replacement = true), "WeightedRandomSampler_replacement_20");
+        again(), same(gr_multinomial(six_weights(), 4), "WeightedRandomSampler_without_4");
     }
+    golden_close(file);
+}
+END_TEST
+
+/* ---- what draws.txt holds: bfloat16, exponential, multinomial ---- */
+
+static void check_bfloat16(void)
+{
+    static const int sizes[] = {1, 5, 15, 16, 17, 33, 100};
+    for (int k = 0; k < 7; k++) {
+        const gr_shape n = {1, {sizes[k]}};
+        again(), same_n(gr_rand_with(n, .dtype = GR_BFLOAT16), "rand.b16", sizes[k]);
+        again(), same_n(gr_randn_with(n, .dtype = GR_BFLOAT16), "randn.b16", sizes[k]);
+    }
+    const gr_make_args b16 = {.site = GR_HERE, .dtype = GR_BFLOAT16, .device = {-1, 0}, .shape = {1, {700}}};
+    again(), same(gr_uniform_(gr_empty_at(&b16), -1, 2), "uniform_-1_2.b16.n700");
+    again(), same(gr_uniform_(gr_empty_at(&b16), .1, .3), "uniform_.1_.3.b16.n700");
+    again(), same(gr_normal_(gr_narrow(gr_empty_at(&b16), 0, 0, 600), 2, 3), "normal_2_3.b16.n600");
+    again(), same(gr_normal_(gr_t(gr_empty_with(GR_SHAPE(10, 7), .dtype = GR_BFLOAT16)), 2, 3), "normal_2_3.b16.t10x7");
+    gr_tensor *p = gr_to(gr_div(gr_arange_with(0, 64, 1, .dtype = GR_FLOAT32), 64), .dtype = GR_BFLOAT16);
+    again(), same(gr_bernoulli(p), "bernoulli.b16.n64");
+    again(), same(gr_bernoulli_(gr_empty_with(GR_SHAPE(33), .dtype = GR_BFLOAT16), .3), "bernoulli_.3.b16.n33");
+    again();
+    gr_module *linear = gr_nn_linear(5, 3, .dtype = GR_BFLOAT16);
+    same(gr_module_tensor(linear, "weight"), "linear5x3.b16.weight");
+    same(gr_module_tensor(linear, "bias"), "linear5x3.b16.bias");
+}
+
+static const struct {
+    const char *name;
+    gr_dtype dtype;
+} reals[] = {{"b16", GR_BFLOAT16}, {"f32", GR_FLOAT32}, {"f64", GR_FLOAT64}};
+
+static const char *named(const char *form, const char *dtype)
+{
+    static char text[64];
+    snprintf(text, sizeof text, form, dtype);
+    return text;
+}
+
+static void check_exponential(void)
+{
+    for (int d = 0; d < 3; d++) {
+        const gr_dtype dtype = reals[d].dtype;
+        again(), same(gr_exponential_(gr_empty_with(GR_SHAPE(40), .dtype = dtype), 1.5), named("exponential_1.5.%s.n40", reals[d].name));
+        gr_tensor *turned = gr_t(gr_empty_with(GR_SHAPE(4, 5), .dtype = dtype));
+        again(), same(gr_exponential_(turned, .2), named("exponential_.2.%s.t4x5", reals[d].name));
+    }
+}
+
+/* [3, 40], as draws.py makes them */
+static gr_tensor *many_weights(gr_dtype dtype)
+{
+    double w[120];
+    for (int i = 0; i < 120; i++) w[i] = (37 * i % 64 + 1) / 64.0;
+    return gr_to(gr_from(w, 3, 40), .dtype = dtype);
+}
+
+static void check_multinomial(int d, int count, bool replacement)
+{
+    char form[64];
+    gr_tensor *w = many_weights(reals[d].dtype), *of[] = {w, gr_select(w, 0, 1), gr_t(gr_contiguous(gr_t(w)))};
+    for (int k = 0; k < 3; k++) {
+        snprintf(form, sizeof form, "multinomial.%s.k%d%s%s", reals[d].name, count, replacement ? ".again" : "",
+                 k == 0 ? "" : k == 1 ? ".row" : ".turned");
+        again(), same(gr_multinomial(of[k], count, .replacement = replacement), form);
+    }
+}
+
+START_TEST(draws_of_every_dtype_are_pytorchs)
+{
+    static const uint64_t seeds[] = {0, 42, UINT64_C(123456789012345)};
+    file = golden_open(GOLDEN_DIR "/draws.txt");
+    ck_assert_ptr_nonnull(file);
+    for (int s = 0; s < 3; s++) {
+        seed = seeds[s];
+        check_bfloat16();
+        check_exponential();
+        for (int d = 0; d < 3; d++) {
+            check_multinomial(d, 1, false), check_multinomial(d, 1, true), check_multinomial(d, 25, true);
+            if (d) check_multinomial(d, 7, false), check_multinomial(d, 40, false);
+        }
+    }
+    golden_later(file, "randperm.long", "the longest test");
+    const char *first;
+    ck_assert_msg(golden_unconsumed(file, &first) == 0, "%s is not compared", first);
+    golden_close(file);
+}
+END_TEST
+
+/* Each place is drawn as often as its weight says: 40,000 draws, within five deviations. */
+START_TEST(places_come_as_often_as_their_weights)
+{
+    const double w[] = {0, 1, 4, .5, 0, 2};
+    gr_tensor *rows = gr_contiguous(gr_expand(gr_from(w, 6), 40000, 6));
+    gr_manual_seed(1);
+    for (int again = 0; again < 2; again++) {
+        int64_t drawn[40000], seen[6] = {0};
+        gr_tensor *places = again ? gr_multinomial(gr_from(w, 6), 40000, .replacement = true) : gr_multinomial(rows, 1);
+        ck_assert(gr_to_array(places, drawn, 40000));
+        for (int i = 0; i < 40000; i++) seen[drawn[i]]++;
+        for (int i = 0; i < 6; i++) {
+            const double p = w[i] / 7.5;
+            ck_assert(fabs((double)seen[i] - 40000 * p) <= 5 * sqrt(40000 * p * (1 - p)));
+        }
+    }
+    int64_t all[6];
+    ck_assert(gr_to_array(gr_multinomial(gr_from(w, 6), 6), all, 6));
+    ck_assert(all[4] == 0 && all[5] == 4); /* weight 0 comes last, in order */
+    int64_t once = 0;
+    for (int i = 0; i < 6; i++) once |= INT64_C(1) << all[i];
+    ck_assert_int_eq(once, 63);
+    ck_assert(gr_dim(gr_multinomial(gr_zeros(0, 3), 2)) == 2 && gr_size(gr_multinomial(gr_zeros(0, 3), 2), 0) == 0);
+}
+END_TEST
+
+static uint32_t crc32_of(const unsigned char *data, int64_t bytes)
+{
+    static uint32_t table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++) table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0xedb88320u : 0);
+    }
+    uint32_t crc = ~0u;
+    for (int64_t i = 0; i < bytes; i++) crc = crc >> 8 ^ table[(crc ^ data[i]) & 255];
+    return ~crc;
+}
+
+/* Needs 2 GB and some ten seconds: run where GRADUS_LONG_TESTS is set, as make check-all does. */
+START_TEST(a_permutation_of_the_other_form_is_pytorchs)
+{
+    const int64_t n = 214748364;
+    file = golden_open(GOLDEN_DIR "/draws.txt");
+    gr_manual_seed(0);
+    const gr_tensor *order = gr_randperm(n);
+    const golden_array *crc = golden_take(file, "randperm.long.crc32"), *first = golden_take(file, "randperm.long.first");
+    const golden_array *next = golden_take(file, "randperm.long.next");
+    const int64_t *place = gr_data((gr_tensor *)order);
+    for (int i = 0; i < 16; i++) ck_assert_int_eq(place[i], first->integer[i]);
+    ck_assert_uint_eq(crc32_of((const unsigned char *)place, n * 8), (uint32_t)crc->integer[0]);
+    gr_tensor *after = gr_rand(3);
+    for (int i = 0; i < 3; i++) ck_assert(gr_at(after, i) == next->real[i]);
     golden_close(file);
 }
 END_TEST
@@ -173,8 +327,9 @@ START_TEST(what_is_drawn_over_gets_a_gradient_of_zeros)
     gr_normal_(first, 0, 1);
     gr_uniform_(gr_narrow(h, 0, 5, 5), 0, 1);
     gr_bernoulli_(gr_narrow(h, 0, 10, 5), .5);
+    gr_exponential_(gr_narrow(h, 0, 15, 3), 2);
     ck_assert(gr_backward(gr_sum(h)));
-    for (int64_t i = 0; i < 20; i++) ck_assert(gr_at(gr_grad(x), i) == (i < 15 ? 0 : 3));
+    for (int64_t i = 0; i < 20; i++) ck_assert(gr_at(gr_grad(x), i) == (i < 18 ? 0 : 3));
 }
 END_TEST
 
@@ -184,6 +339,14 @@ Suite *random_suite(void)
     TCase *c = tcase_create("random");
     tcase_add_test(c, calls_give_pytorchs_numbers);
     tcase_add_test(c, sample_orders_are_pytorchs);
+    tcase_add_test(c, draws_of_every_dtype_are_pytorchs);
+    tcase_add_test(c, places_come_as_often_as_their_weights);
+    if (getenv("GRADUS_LONG_TESTS")) {
+        TCase *longest = tcase_create("longest");
+        tcase_set_timeout(longest, 600);
+        tcase_add_test(longest, a_permutation_of_the_other_form_is_pytorchs);
+        suite_add_tcase(s, longest);
+    }
     tcase_add_test(c, views_are_filled_in_the_order_of_memory);
     tcase_add_test(c, probabilities_of_any_layout_are_taken_in_logical_order);
     tcase_add_test(c, what_is_drawn_over_gets_a_gradient_of_zeros);
