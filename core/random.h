@@ -21,7 +21,7 @@ GR_API gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site);
  *   weights  [rows, n] or [n]          float, finite, at least 0, each row with one above 0
  *   returns  [rows, count] or [count]  int64; count >= 1, without replacement at most n: then places of weight 0 come
  *                                      last, in order */
-typedef struct {
+typedef struct gr_multinomial_args {
     const gr_tensor *weights;
     int64_t count;
     gr_site site;
