@@ -173,6 +173,48 @@ START_TEST(operands_alone_and_used_twice_get_the_same_gradients)
 }
 END_TEST
 
+/* ---- the gradient that backward is given may lie anyhow in memory ---- */
+
+static gr_tensor *with_gaps(gr_tensor *x)
+{
+    gr_shape s = gr_shape_of(x);
+    if (s.count == 0) return x;
+    const int64_t last = s.size[s.count - 1];
+    s.size[s.count - 1] = 2 * last + 1;
+    gr_tensor *view = gr_slice(gr_zeros_with(s), .dim = -1, .start = 1, .step = 2);
+    if (s.count > 1) view = gr_transpose(gr_contiguous(gr_transpose(view, 0, -1)), 0, -1);
+    return gr_copy_(view, x);
+}
+
+static void upstream_lies_anyhow(trial *t)
+{
+    const gr_scope scope = gr_scope_begin();
+    gr_tensor *gradient[2][CASE_INPUTS];
+    const int leaves_count = t->alias ? 1 : t->inputs;
+    for (int way = 0; way < 2; way++) {
+        gr_tensors leaves = leaves_of(t, GR_FLOAT32);
+        gr_tensor *in[CASE_INPUTS];
+        inputs_of(t, &leaves, false, in);
+        gr_tensor *y = run_trial(t, in), *upstream = upstream_of(y);
+        if (way) upstream = with_gaps(upstream);
+        ck_assert_msg(gr_backward(y, .gradient = upstream), "%s", describe(t));
+        for (int i = 0; i < leaves_count; i++) gradient[way][i] = gr_has_grad(leaves.item[i]) ? gr_grad(leaves.item[i]) : NULL;
+    }
+    for (int i = 0; i < leaves_count; i++)
+        if (gradient[0][i]) {
+            expect_same(describe(t), gradient[1][i], gradient[0][i]);
+            ck_assert_msg(gr_is_contiguous(gradient[1][i]), "%s: a gradient is not row-major", describe(t));
+        }
+    gr_scope_end(scope);
+}
+
+START_TEST(a_given_gradient_may_lie_anyhow)
+{
+    rows_with(upstream_lies_anyhow, true);
+    ops_with(upstream_lies_anyhow, true);
+}
+END_TEST
+
 /* ---- inputs stay, memory is not shared, the same call gives the same bits ---- */
 
 static bool is_view(const trial *t)
@@ -230,6 +272,7 @@ Suite *properties_suite(void)
     tcase_add_test(c, rows_take_the_dtypes_they_say);
     tcase_add_test(c, rows_in_place_do_the_same);
     tcase_add_test(c, operands_alone_and_used_twice_get_the_same_gradients);
+    tcase_add_test(c, a_given_gradient_may_lie_anyhow);
     tcase_add_test(c, calls_change_nothing_and_repeat);
     suite_add_tcase(s, c);
     return s;
