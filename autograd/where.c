@@ -125,12 +125,26 @@ static gr_tensor *between_numbers(gr_tensor *x, gr_value lo, gr_value hi, gr_sit
     return gr_call_run(c);
 }
 
+/* An integer bound beyond the dtype of x: its end, where that changes nothing, else refused. */
+static bool bound_within(const gr_tensor *x, gr_value *bound, const char *name, bool lower, gr_site site)
+{
+    const int64_t least = x->dtype == GR_UINT8 ? 0 : INT32_MIN, most = x->dtype == GR_UINT8 ? UINT8_MAX : INT32_MAX;
+    if (bound->kind != GR_VALUE_INTEGER || (x->dtype != GR_UINT8 && x->dtype != GR_INT32)) return true;
+    if (lower ? bound->integer > most : bound->integer < least)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "clamp", "%s is %lld, x is %s; must be %s %lld", name, (long long)bound->integer,
+                       gr_dtype_name[x->dtype], lower ? "at most" : "at least", (long long)(lower ? most : least)) != NULL;
+    if (bound->integer < least) bound->integer = least;
+    if (bound->integer > most) bound->integer = most;
+    return true;
+}
+
 gr_tensor *gr_clamp_at(gr_tensor *x, gr_value lo, gr_value hi, gr_site site)
 {
     if (!gr_usable(x, site, "clamp", "x")) return NULL;
     if (is_absent(lo) && is_absent(hi))
         return gr_fail(GR_ERROR_ARGUMENT, site, "clamp", "lo and hi are both GR_ABSENT; one must be given");
     if (gr_is_float(x->dtype) && is_number(lo) && is_number(hi)) return between_numbers(x, lo, hi, site);
+    if (!bound_within(x, &lo, "lo", true, site) || !bound_within(x, &hi, "hi", false, site)) return NULL;
     const gr_compound whole = gr_compound_begin("clamp");
     if (!is_absent(lo)) x = gr_row_run2(&lo_op, gr_value_tensor(x), lo, site);
     if (x && !is_absent(hi)) x = gr_row_run2(&hi_op, gr_value_tensor(x), hi, site);

@@ -469,6 +469,30 @@ START_TEST(equal_asks_for_dtype_shape_and_elements)
 }
 END_TEST
 
+/* As PyTorch: bounds are not cut to the dtype; one that no element could meet is refused. */
+START_TEST(integers_are_clamped_between_any_numbers)
+{
+    gr_tensor *byte = gr_from(((const uint8_t[]){2, 7, 255}), 3), *narrow = gr_from(((const int32_t[]){-5, INT32_MAX}), 2);
+    const struct {
+        gr_tensor *y;
+        double first, last;
+    } cases[] = {{gr_clamp(byte, -1, 3), 2, 3},      {gr_clamp(byte, -1, GR_ABSENT), 2, 255},           {gr_clamp(byte, 3, 300), 3, 255},
+                 {gr_clamp(byte, GR_ABSENT, 6), 2, 6}, {gr_clamp(narrow, GR_ABSENT, INT64_C(1) << 40), -5, INT32_MAX},
+                 {gr_clamp(narrow, -(INT64_C(1) << 40), 0), -5, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        ck_assert_msg(cases[k].y != NULL, "case %d: %s", (int)k, gr_error());
+        ck_assert(gr_dtype_of(cases[k].y) == (k < 4 ? GR_UINT8 : GR_INT32));
+        ck_assert(gr_at(cases[k].y, 0) == cases[k].first && gr_at(cases[k].y, -1) == cases[k].last);
+    }
+    ck_assert_ptr_null(gr_clamp(byte, 300, GR_ABSENT));
+    expect_error("clamp: lo is 300, x is uint8; must be at most 255");
+    ck_assert_ptr_null(gr_clamp(byte, 0, -1));
+    expect_error("clamp: hi is -1, x is uint8; must be at least 0");
+    ck_assert_ptr_null(gr_clamp(narrow, INT64_C(1) << 40, GR_ABSENT));
+    expect_error("clamp: lo is 1099511627776, x is int32; must be at most 2147483647");
+}
+END_TEST
+
 /* ---- looking ---- */
 
 START_TEST(elements_are_read_as_doubles_from_any_place)
@@ -583,7 +607,7 @@ Suite *tensor_suite(void)
                                   ranges_hold_what_a_loop_would_visit, eye_is_one_on_its_diagonal, from_copies_a_c_array,
                                   every_dtype_converts_to_every_other_as_in_pytorch, conversion_keeps_gradients_between_floats_alone,
                                   comparisons_are_those_of_c, comparisons_of_integers_are_exact,
-                                  numbers_compare_in_the_dtype_of_the_tensor, equal_asks_for_dtype_shape_and_elements,
+                                  numbers_compare_in_the_dtype_of_the_tensor, equal_asks_for_dtype_shape_and_elements, integers_are_clamped_between_any_numbers,
                                   elements_are_read_as_doubles_from_any_place, places_that_are_not_there_are_refused,
                                   sizes_that_overflow_are_refused, results_that_overflow_are_refused};
     tcase_add_checked_fixture(c, setup, teardown);
