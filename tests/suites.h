@@ -1,35 +1,42 @@
-/* suites.h - the test suites; each file test_*.c offers one. */
+/* suites.h - the test suites, in the order they run; each file test_*.c offers one. */
 #ifndef SUITES_H
 #define SUITES_H
 #include <check.h>
 
-Suite *scalar_suite(void);
-Suite *generator_suite(void);
-Suite *gemm_suite(void);
-Suite *parallel_suite(void);
-Suite *kernels_suite(void);
-Suite *print_suite(void);
-Suite *csv_suite(void);
-Suite *random_suite(void);
-Suite *tensor_suite(void);
-Suite *dtypes_suite(void);
-Suite *view_suite(void);
-Suite *reduce_suite(void);
-Suite *sums_suite(void);
-Suite *accuracy_suite(void);
-Suite *corners_suite(void);
-Suite *matmul_suite(void);
-Suite *autograd_suite(void);
-Suite *gradients_suite(void);
-Suite *show_suite(void);
-Suite *anomaly_suite(void);
-Suite *properties_suite(void);
-Suite *tricky_suite(void);
-Suite *nn_suite(void);
-Suite *optim_suite(void);
-Suite *tutorial_suite(void);
-Suite *errors_suite(void);
-Suite *memory_suite(void);
-Suite *threads_suite(void);
+#define SUITES(SUITE) \
+    SUITE(scalar) \
+    SUITE(generator) \
+    SUITE(gemm) \
+    SUITE(parallel) \
+    SUITE(kernels) \
+    SUITE(print) \
+    SUITE(csv) \
+    SUITE(random) \
+    SUITE(tensor) \
+    SUITE(convert) \
+    SUITE(dtypes) \
+    SUITE(view) \
+    SUITE(view_rules) \
+    SUITE(reduce) \
+    SUITE(sums) \
+    SUITE(accuracy) \
+    SUITE(corners) \
+    SUITE(matmul) \
+    SUITE(autograd) \
+    SUITE(gradients) \
+    SUITE(properties) \
+    SUITE(show) \
+    SUITE(anomaly) \
+    SUITE(tricky) \
+    SUITE(nn) \
+    SUITE(optim) \
+    SUITE(tutorial) \
+    SUITE(errors) \
+    SUITE(memory) \
+    SUITE(threads)
+
+#define DECLARE_SUITE(name) Suite *name##_suite(void);
+SUITES(DECLARE_SUITE)
+#undef DECLARE_SUITE
 
 #endif

@@ -57,14 +57,16 @@ REFERENCE(lerp, a + c * (b - a))
 static long double exact_gelu_tanh_slope(long double a, long double b, long double c)
 {
     (void)b, (void)c;
-    const long double k = 2 * sqrtl(2 / PI), e = expl(-k * fabsl(a + 0.044715L * a * a * a)), slope = k * (1 + 3 * 0.044715L * a * a);
+    const long double k = 2 * sqrtl(2 / PI), e = expl(-k * fabsl(a + 0.044715L * a * a * a)),
+                      slope = k * (1 + 3 * 0.044715L * a * a);
     return (a < 0 ? e : 1) / (1 + e) + a * (e / ((1 + e) * (1 + e))) * slope;
 }
 
 /* ---- what is promised ---- */
 
 /* Most that a result may be off, in ULP of float32 (float64: twice that, but for rounded operations), or less than
- * `slack` roundings of the largest operand, for what crosses 0. Half of the inputs lie in low..high, half anywhere up to limit. */
+ * `slack` roundings of the largest operand, for what crosses 0. Half of the inputs lie in low..high, half anywhere up to
+ * limit. */
 typedef struct {
     const char *name;
     reference *exact;
@@ -72,17 +74,38 @@ typedef struct {
 } promise;
 #define ROW(name, ...) {#name, exact_##name, __VA_ARGS__}
 static const promise promises[] = {
-    ROW(neg, 0, -4, 4, HUGE_VAL, 0),          ROW(abs, 0, -4, 4, HUGE_VAL, 0),        ROW(sign, 0, -4, 4, HUGE_VAL, 0),
-    ROW(relu, 0, -4, 4, HUGE_VAL, 0),         ROW(maximum, 0, -4, 4, HUGE_VAL, 0),    ROW(minimum, 0, -4, 4, HUGE_VAL, 0),
-    ROW(square, .5, -4, 4, HUGE_VAL, 0),      ROW(sqrt, .5, 0, 4, HUGE_VAL, 0),       ROW(reciprocal, .5, -4, 4, HUGE_VAL, 0),
-    ROW(leaky_relu, .5, -4, 4, HUGE_VAL, 0),  ROW(add, .5, -4, 4, HUGE_VAL, 0),       ROW(sub, .5, -4, 4, HUGE_VAL, 0),
-    ROW(mul, .5, -4, 4, HUGE_VAL, 0),         ROW(div, .5, -4, 4, HUGE_VAL, 0),       ROW(exp, 1.5, -104, 89, HUGE_VAL, 0),
-    ROW(log, 1.5, 0, 4, HUGE_VAL, 0),         ROW(expm1, 1.5, -3, 3, HUGE_VAL, 0),    ROW(log1p, 1.5, -1, 4, HUGE_VAL, 0),
-    ROW(sin, 1.5, -10, 10, HUGE_VAL, 0),      ROW(cos, 1.5, -10, 10, HUGE_VAL, 0),    ROW(tanh, 1.5, -10, 10, HUGE_VAL, 0),
-    ROW(erf, 1.5, -4, 4, HUGE_VAL, 0),        ROW(pow, 1.5, .5, 3, HUGE_VAL, 0),      ROW(sigmoid, 2.5, -100, 20, HUGE_VAL, 0),
-    ROW(softplus, 2.5, -40, 12, HUGE_VAL, 0), ROW(rsqrt, 2.5, 0, 4, HUGE_VAL, 0),     ROW(gelu_erf, 4, -6, 6, 1e30, 0),
-    ROW(gelu_tanh, 4, -6, 6, 1e30, 0),        ROW(gelu_erf_slope, 4, -6, 6, 1e30, 2), ROW(gelu_tanh_slope, 4, -6, 6, 1e30, 2),
-    ROW(lerp, 4, -2, 2, 2, 4),                ROW(hardtanh, 0, -4, 24, HUGE_VAL, 0),
+    ROW(neg, 0, -4, 4, HUGE_VAL, 0),
+    ROW(abs, 0, -4, 4, HUGE_VAL, 0),
+    ROW(sign, 0, -4, 4, HUGE_VAL, 0),
+    ROW(relu, 0, -4, 4, HUGE_VAL, 0),
+    ROW(maximum, 0, -4, 4, HUGE_VAL, 0),
+    ROW(minimum, 0, -4, 4, HUGE_VAL, 0),
+    ROW(square, .5, -4, 4, HUGE_VAL, 0),
+    ROW(sqrt, .5, 0, 4, HUGE_VAL, 0),
+    ROW(reciprocal, .5, -4, 4, HUGE_VAL, 0),
+    ROW(leaky_relu, .5, -4, 4, HUGE_VAL, 0),
+    ROW(add, .5, -4, 4, HUGE_VAL, 0),
+    ROW(sub, .5, -4, 4, HUGE_VAL, 0),
+    ROW(mul, .5, -4, 4, HUGE_VAL, 0),
+    ROW(div, .5, -4, 4, HUGE_VAL, 0),
+    ROW(exp, 1.5, -104, 89, HUGE_VAL, 0),
+    ROW(log, 1.5, 0, 4, HUGE_VAL, 0),
+    ROW(expm1, 1.5, -3, 3, HUGE_VAL, 0),
+    ROW(log1p, 1.5, -1, 4, HUGE_VAL, 0),
+    ROW(sin, 1.5, -10, 10, HUGE_VAL, 0),
+    ROW(cos, 1.5, -10, 10, HUGE_VAL, 0),
+    ROW(tanh, 1.5, -10, 10, HUGE_VAL, 0),
+    ROW(erf, 1.5, -4, 4, HUGE_VAL, 0),
+    ROW(pow, 1.5, .5, 3, HUGE_VAL, 0),
+    ROW(sigmoid, 2.5, -100, 20, HUGE_VAL, 0),
+    ROW(softplus, 2.5, -40, 12, HUGE_VAL, 0),
+    ROW(rsqrt, 2.5, 0, 4, HUGE_VAL, 0),
+    ROW(gelu_erf, 4, -6, 6, 1e30, 0),
+    ROW(gelu_tanh, 4, -6, 6, 1e30, 0),
+    ROW(gelu_erf_slope, 4, -6, 6, 1e30, 2),
+    ROW(gelu_tanh_slope, 4, -6, 6, 1e30, 2),
+    ROW(lerp, 4, -2, 2, 2, 4),
+    ROW(hardtanh, 0, -4, 24, HUGE_VAL, 0),
 };
 enum { PROMISES = sizeof promises / sizeof promises[0] };
 
@@ -94,7 +117,8 @@ typedef struct {
 } format;
 static const format formats[2] = {{24, -126, 0x1p128L}, {53, -1022, 0x1p1024L}};
 
-/* The distance in units of the last place, as if the range went on: an infinite result counts as the number after the last. */
+/* The distance in units of the last place, as if the range went on: an infinite result counts as the number after the last.
+ */
 static double ulps(const format *f, double got, long double exact)
 {
     if (isnan(got) || isnan(exact)) return isnan(got) && isnan(exact) ? 0 : HUGE_VAL;
@@ -153,7 +177,8 @@ static void check_row(const promise *p, int row, bool wide)
         const double largest = fmax(1, fmax(fabs(a), fabs(b)) * fmax(1, fabs(c)));
         if (fabsl((long double)value[3][i] - exact) <= (long double)(p->slack * u * largest)) continue;
         const double error = ulps(&formats[wide], value[3][i], exact);
-        if (!(error <= bound * (1 + 1e-6))) ck_abort_msg("%s(%a, %a, %a): %.4f ULP, promised %g", p->name, a, b, c, error, bound);
+        if (!(error <= bound * (1 + 1e-6)))
+            ck_abort_msg("%s(%a, %a, %a): %.4f ULP, promised %g", p->name, a, b, c, error, bound);
     }
     for (int k = 0; k < 4; k++) free(value[k]);
     gr_scope_end(scope);

@@ -43,7 +43,8 @@ static bool same_number(double a, double b)
 static bool is_listed(const char *array, double x)
 {
     for (int k = 0; k < DIFFERENCES; k++)
-        if (!strcmp(differences[k].array, array) && (same_number(differences[k].input, x) || (float)differences[k].input == (float)x))
+        if (!strcmp(differences[k].array, array) &&
+            (same_number(differences[k].input, x) || (float)differences[k].input == (float)x))
             return met[k] = true;
     return false;
 }
@@ -133,7 +134,8 @@ START_TEST(values_and_gradients_are_of_pytorchs_kind)
     ck_assert_int_ge(rows, 30);
     const char *first = NULL;
     ck_assert_msg(golden_unconsumed(f, &first) == 0, "%s is not compared", first);
-    for (int k = 0; k < DIFFERENCES; k++) ck_assert_msg(met[k], "%s at %g is no difference any more", differences[k].array, differences[k].input);
+    for (int k = 0; k < DIFFERENCES; k++)
+        ck_assert_msg(met[k], "%s at %g is no difference any more", differences[k].array, differences[k].input);
     golden_close(f);
 }
 END_TEST

@@ -32,7 +32,8 @@ static void second_order(trial *t)
     gr_scope_end(scope);
 }
 
-/* Errors in float32 stay within 8 roundings of the largest value; gelu's second derivatives, whose terms cancel, within 16. */
+/* Errors in float32 stay within 8 roundings of the largest value; gelu's second derivatives, whose terms cancel, within 16.
+ */
 static void narrow_agrees_with_wide(trial *t)
 {
     outcome narrow = evaluate(t, GR_FLOAT32, false), wide = evaluate(t, GR_FLOAT64, false);
@@ -42,7 +43,8 @@ static void narrow_agrees_with_wide(trial *t)
             largest = fmax(largest, fabs(wide.value[i][k]));
             worst = fmax(worst, fabs(wide.value[i][k] - narrow.value[i][k]));
         }
-        ck_assert_msg(worst <= (strstr(t->name, "slope") ? 16 : 8) * 0x1p-24 * largest, "%s: output %d is off by %g", describe(t), i, worst / largest);
+        ck_assert_msg(worst <= (strstr(t->name, "slope") ? 16 : 8) * 0x1p-24 * largest, "%s: output %d is off by %g",
+                      describe(t), i, worst / largest);
     }
     forget(&narrow);
     forget(&wide);

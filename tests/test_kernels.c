@@ -118,10 +118,13 @@ static void compare_bytes(const char *what, gr_dtype dtype, int64_t n, int isa, 
 {
     if (!memcmp(any_output[0], any_output[isa], (size_t)bytes)) return;
     for (int64_t i = 0; i < bytes / (dtype == GR_FLOAT32 ? 4 : 8); i++) {
-        const double base = dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[0])[i] : ((double *)(void *)any_output[0])[i];
-        const double other = dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[isa])[i] : ((double *)(void *)any_output[isa])[i];
+        const double base =
+            dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[0])[i] : ((double *)(void *)any_output[0])[i];
+        const double other =
+            dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[isa])[i] : ((double *)(void *)any_output[isa])[i];
         if (dtype > GR_FLOAT64 || (!(isnan(base) && isnan(other)) && memcmp(&base, &other, sizeof base)))
-            ck_abort_msg("%s of dtype %d, n = %d: instruction set %d gives another result %d", what, (int)dtype, (int)n, isa, (int)i);
+            ck_abort_msg("%s of dtype %d, n = %d: instruction set %d gives another result %d", what, (int)dtype, (int)n,
+                         isa, (int)i);
     }
 }
 
@@ -139,7 +142,8 @@ static void check_reductions(gr_dtype dtype, int64_t n, int isa)
 {
     const gr_reduce_loops *base = reduce_loops_of(0, dtype), *other = reduce_loops_of(isa, dtype);
     const bool real = dtype <= GR_FLOAT64;
-    const int64_t each = real ? bytes_of[dtype] : 8, rows = 1 + 5000 / n % 5, columns = 2 + n % 37, height = n * columns > ROOM ? ROOM / columns : n;
+    const int64_t each = real ? bytes_of[dtype] : 8, rows = 1 + 5000 / n % 5, columns = 2 + n % 37,
+                  height = n * columns > ROOM ? ROOM / columns : n;
     for (int kind = GR_REDUCE_SUM; kind < GR_REDUCES; kind++)
         for (int add = 0; add < 2; add++) {
             const int64_t size = kind >= GR_REDUCE_MAX ? bytes_of[dtype] : each;
@@ -186,7 +190,8 @@ static void check_rows(gr_dtype dtype, int64_t n, int isa)
     const void *in[3] = {any_input[0], any_input[1], any_input[2]};
     for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++) {
         const int64_t each = gr_rows[row].gives_bool ? 1 : bytes_of[dtype];
-        const unsigned steps = gr_rows[row].operands == 2 && n % 2 ? 1 + (unsigned)(n % 3) : 7; /* one operand may stand still */
+        const unsigned steps =
+            gr_rows[row].operands == 2 && n % 2 ? 1 + (unsigned)(n % 3) : 7; /* one operand may stand still */
         if (!loops_of(0, dtype)->forward[row]) continue;
         for (int k = 0; k <= isa; k += isa) loops_of(k, dtype)->forward[row](any_output[k], in, steps, n, param);
         compare_bytes(gr_row_op[row].name, gr_rows[row].gives_bool ? GR_BOOL : dtype, n, isa, n * each);
@@ -213,7 +218,8 @@ static void check_others(gr_dtype dtype, int64_t n, int isa)
     for (int k = 0; k <= isa; k += isa) (k ? other : base)->fill(any_output[k], any_input[0], n);
     compare_bytes("fill", dtype, n, isa, n * bytes_of[dtype]);
     if (dtype > GR_FLOAT64) return;
-    for (int k = 0; k <= isa; k += isa) (k ? other : base)->affine(any_output[k], any_input[0], any_input[1], any_input[2], n);
+    for (int k = 0; k <= isa; k += isa)
+        (k ? other : base)->affine(any_output[k], any_input[0], any_input[1], any_input[2], n);
     compare_bytes("affine", dtype, n, isa, n * bytes_of[dtype]);
     for (int add = 0; add < 2; add++) {
         for (int k = 0; k <= isa; k += isa) {

@@ -16,7 +16,8 @@ static void silent(const char *text, void *data)
 }
 static void expect_error(const char *part)
 {
-    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none", part);
+    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none",
+                  part);
     gr_error_clear();
 }
 
@@ -68,7 +69,8 @@ static product product_of(gr_shape a, gr_shape b)
     if (p.column) p.b = (gr_shape){2, {b.size[0], 1}};
     p.y.count = p.a.count > p.b.count ? p.a.count : p.b.count;
     for (int d = 1; d <= p.y.count; d++) { /* from the last */
-        const int64_t left = d <= p.a.count ? p.a.size[p.a.count - d] : 1, right = d <= p.b.count ? p.b.size[p.b.count - d] : 1;
+        const int64_t left = d <= p.a.count ? p.a.size[p.a.count - d] : 1,
+                      right = d <= p.b.count ? p.b.size[p.b.count - d] : 1;
         p.y.size[p.y.count - d] = d == 1 ? right : d == 2 ? left : left == 1 ? right : left;
     }
     return p;
@@ -91,7 +93,8 @@ static void check_product(gr_shape sa, gr_shape sb, gr_dtype dtype, int layouts)
 {
     static double left[MOST], right[MOST], got[MOST];
     const gr_scope scope = gr_scope_begin();
-    gr_tensor *a = operand(sa, dtype, layouts % LAYOUTS, 1), *b = operand(sb, dtype, layouts / LAYOUTS, 2), *y = gr_matmul(a, b);
+    gr_tensor *a = operand(sa, dtype, layouts % LAYOUTS, 1), *b = operand(sb, dtype, layouts / LAYOUTS, 2),
+              *y = gr_matmul(a, b);
     const product p = product_of(sa, sb);
     gr_shape kept = p.y; /* without what was added to vectors */
     if (p.column) kept.count--;
@@ -108,24 +111,47 @@ static void check_product(gr_shape sa, gr_shape sb, gr_dtype dtype, int layouts)
         double sum = 0;
         for (int d = p.y.count; d-- > 0; rest /= p.y.size[d]) index[d] = rest % p.y.size[d];
         for (int64_t t = 0; t < p.a.size[p.a.count - 1]; t++)
-            sum += left[flat_in(p.a, p.y, index, index[p.y.count - 2], t)] * right[flat_in(p.b, p.y, index, t, index[p.y.count - 1])];
-        if (got[k] != wrapped(sum, dtype)) ck_abort_msg("%s: element %d is %g, not %g", what, (int)k, got[k], wrapped(sum, dtype));
+            sum += left[flat_in(p.a, p.y, index, index[p.y.count - 2], t)] *
+                   right[flat_in(p.b, p.y, index, t, index[p.y.count - 1])];
+        if (got[k] != wrapped(sum, dtype))
+            ck_abort_msg("%s: element %d is %g, not %g", what, (int)k, got[k], wrapped(sum, dtype));
     }
     gr_scope_end(scope);
 }
 
 static const gr_shape pairs[][2] = {
-    {S(4), S(4)},          {S(0), S(0)},          {S(4), S(4, 3)},       {S(3, 4), S(4)},          {S(2, 3, 4), S(4)},
-    {S(4), S(2, 4, 3)},    {S(3, 4), S(4, 2)},    {S(1, 1), S(1, 1)},    {S(0, 3), S(3, 2)},       {S(2, 0), S(0, 3)},
-    {S(3, 2), S(2, 0)},    {S(2, 3, 4), S(4, 2)}, {S(3, 4), S(2, 4, 2)}, {S(2, 3, 4), S(2, 4, 2)}, {S(5, 1, 2, 3), S(2, 3, 4)},
-    {S(1, 2, 3), S(4, 3, 2)}, {S(4, 2, 3), S(1, 3, 2)}, {S(0, 2, 3), S(3, 4)}, {S(2, 1, 2, 3), S(1, 4, 3, 2)}, {S(0, 2, 3), S(1, 3, 2)},
-    {S(2, 1, 2, 1, 2, 1, 2, 3), S(1, 2, 1, 2, 1, 2, 3, 2)}, {S(2, 1, 1, 3), S(3)}, {S(17, 33), S(33, 19)}, {S(33), S(33, 7)}, {S(40, 65), S(65)},
+    {S(4), S(4)},
+    {S(0), S(0)},
+    {S(4), S(4, 3)},
+    {S(3, 4), S(4)},
+    {S(2, 3, 4), S(4)},
+    {S(4), S(2, 4, 3)},
+    {S(3, 4), S(4, 2)},
+    {S(1, 1), S(1, 1)},
+    {S(0, 3), S(3, 2)},
+    {S(2, 0), S(0, 3)},
+    {S(3, 2), S(2, 0)},
+    {S(2, 3, 4), S(4, 2)},
+    {S(3, 4), S(2, 4, 2)},
+    {S(2, 3, 4), S(2, 4, 2)},
+    {S(5, 1, 2, 3), S(2, 3, 4)},
+    {S(1, 2, 3), S(4, 3, 2)},
+    {S(4, 2, 3), S(1, 3, 2)},
+    {S(0, 2, 3), S(3, 4)},
+    {S(2, 1, 2, 3), S(1, 4, 3, 2)},
+    {S(0, 2, 3), S(1, 3, 2)},
+    {S(2, 1, 2, 1, 2, 1, 2, 3), S(1, 2, 1, 2, 1, 2, 3, 2)},
+    {S(2, 1, 1, 3), S(3)},
+    {S(17, 33), S(33, 19)},
+    {S(33), S(33, 7)},
+    {S(40, 65), S(65)},
 };
 
 START_TEST(products_of_all_ranks_are_those_of_loops)
 {
     for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++)
-        for (int layouts = 0; layouts < LAYOUTS * LAYOUTS; layouts++) check_product(pairs[k][0], pairs[k][1], dtypes[_i], layouts);
+        for (int layouts = 0; layouts < LAYOUTS * LAYOUTS; layouts++)
+            check_product(pairs[k][0], pairs[k][1], dtypes[_i], layouts);
     ck_assert_ptr_null(gr_error());
 }
 END_TEST
@@ -158,7 +184,8 @@ START_TEST(operands_that_do_not_meet_are_refused)
         gr_shape a, b;
         const char *text;
     } wrong[] = {
-        {S(32, 784), S(100, 10), "matmul: a is [32, 784], b is [100, 10]; a's last dimension (784) must equal b's first (100)"},
+        {S(32, 784), S(100, 10),
+         "matmul: a is [32, 784], b is [100, 10]; a's last dimension (784) must equal b's first (100)"},
         {S(3), S(4), "a's last dimension (3) must equal b's first (4)"},
         {S(3), S(2, 4, 5), "a's last dimension (3) must equal b's last but one (4)"},
         {S(2, 3), S(2), "a's last dimension (3) must equal b's first (2)"},

@@ -136,7 +136,9 @@ START_TEST(a_full_root_scope_is_told_once)
     fclose(file);
     snprintf(expected, sizeof expected, "%s:%d: warning: the root scope owns ", __FILE__, line_of_loop);
     ck_assert_int_eq(quiet, 0);
-    ck_assert_msg(!strncmp(text, expected, strlen(expected)) && strstr(text, "; wrap the loop body in a scope: gr_scope_begin\n"), "%s", text);
+    ck_assert_msg(!strncmp(text, expected, strlen(expected)) &&
+                      strstr(text, "; wrap the loop body in a scope: gr_scope_begin\n"),
+                  "%s", text);
     ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
 }
 END_TEST
@@ -185,7 +187,8 @@ static double views_and_reductions(void)
     gr_tensor *x = gr_requires_grad_(gr_add(gr_arange(0, 24, 1), 0.5), true);
     gr_tensor *y = gr_mul(gr_permute(gr_reshape(x, 2, 3, 4), 2, 0, 1), 2);
     gr_mul_(gr_select(y, 0, 1), 3);
-    gr_tensor *z = gr_add(gr_sum(gr_prod(gr_reshape(gr_clone(y), 6, 4), .dim = 1)), gr_max(gr_mean(y, .dims = GR_DIMS(0, 2))));
+    gr_tensor *z =
+        gr_add(gr_sum(gr_prod(gr_reshape(gr_clone(y), 6, 4), .dim = 1)), gr_max(gr_mean(y, .dims = GR_DIMS(0, 2))));
     gr_backward(z);
     return gr_item(z) + gr_at(gr_grad(x), 5);
 }
@@ -289,7 +292,8 @@ Suite *memory_suite(void)
     TCase *c = tcase_create("memory");
     tcase_set_timeout(c, 300);
 #ifdef GR_DEBUG
-    puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses: this build gives every block its own malloc");
+    puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses: this build gives every block its "
+         "own malloc");
 #else
     tcase_add_test(c, a_warm_training_loop_allocates_nothing);
     tcase_add_test(c, steps_use_the_same_addresses);

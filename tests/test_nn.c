@@ -54,8 +54,8 @@ START_TEST(linear_draws_what_pytorch_draws)
         snprintf(name, sizeof name, "Sequential_mlp.%s", names[i]);
         compare(f, name, gr_module_tensor(mlp, names[i]));
     }
-    const char *const later[] = {"Conv", "LSTM", "Embedding", "Multihead", "Bilinear", "GRU", "xavier", "kaiming", "orthogonal",
-                                 "trunc_normal", "sparse"};
+    const char *const later[] = {"Conv",   "LSTM",    "Embedding",  "Multihead",    "Bilinear", "GRU",
+                                 "xavier", "kaiming", "orthogonal", "trunc_normal", "sparse"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         ck_assert_int_gt(golden_later(f, later[i], "a layer or initialisation that is not there yet"), 0);
     const char *open = NULL;
@@ -94,7 +94,8 @@ START_TEST(a_model_learns)
     gr_manual_seed(3);
     gr_module *model = gr_nn_sequential(gr_nn_linear(2, 16), gr_nn_tanh(), gr_nn_linear(16, 1), gr_nn_sigmoid());
     gr_optim *o = gr_optim_sgd(gr_parameters(model), .lr = 1, .momentum = 0.9);
-    gr_tensor *x = gr_from(((const float[]){0, 0, 0, 1, 1, 0, 1, 1}), 4, 2), *y = gr_from(((const float[]){0, 1, 1, 0}), 4, 1);
+    gr_tensor *x = gr_from(((const float[]){0, 0, 0, 1, 1, 0, 1, 1}), 4, 2),
+              *y = gr_from(((const float[]){0, 1, 1, 0}), 4, 1);
     double loss = 1;
     for (int i = 0; i < 500; i++) {
         gr_scope step = gr_scope_begin();
@@ -121,16 +122,21 @@ START_TEST(a_models_gradients_agree_in_both_precisions)
     gr_tensor *x = NULL, *y = NULL;
     for (int wide = 0; wide < 2; wide++) {
         gr_manual_seed(4);
-        gr_module *model = gr_nn_sequential(gr_nn_linear(40, 64), gr_nn_relu(), gr_nn_linear(64, 33), gr_nn_tanh(), gr_nn_linear(33, 10), gr_nn_sigmoid());
+        gr_module *model = gr_nn_sequential(gr_nn_linear(40, 64), gr_nn_relu(), gr_nn_linear(64, 33), gr_nn_tanh(),
+                                            gr_nn_linear(33, 10), gr_nn_sigmoid());
         if (!wide) x = gr_randn(100, 40), y = gr_rand(100, 10);
-        if (wide) model = gr_module_to(model, .dtype = GR_FLOAT64), x = gr_to(x, .dtype = GR_FLOAT64), y = gr_to(y, .dtype = GR_FLOAT64);
+        if (wide)
+            model = gr_module_to(model, .dtype = GR_FLOAT64), x = gr_to(x, .dtype = GR_FLOAT64),
+            y = gr_to(y, .dtype = GR_FLOAT64);
         ck_assert(gr_backward(gr_mse_loss(gr_forward(model, x), y)));
         parameters[wide] = gr_parameters(model);
     }
     for (int64_t i = 0; i < parameters[0].count; i++) {
-        gr_tensor *exact = gr_grad(parameters[1].item[i]), *narrow = gr_to(gr_grad(parameters[0].item[i]), .dtype = GR_FLOAT64);
+        gr_tensor *exact = gr_grad(parameters[1].item[i]),
+                  *narrow = gr_to(gr_grad(parameters[0].item[i]), .dtype = GR_FLOAT64);
         const double largest = gr_item(gr_max(gr_abs(exact))), worst = gr_item(gr_max(gr_abs(gr_sub(narrow, exact))));
-        ck_assert_msg(largest > 0 && worst <= 8 * 0x1p-24 * largest, "parameter %d: off by %g u", (int)i, worst / largest * 0x1p24);
+        ck_assert_msg(largest > 0 && worst <= 8 * 0x1p-24 * largest, "parameter %d: off by %g u", (int)i,
+                      worst / largest * 0x1p24);
     }
 }
 END_TEST

@@ -44,8 +44,8 @@ static void compare(golden_file *f, const char *set, const char *letter, int ste
     double value[16];
     ck_assert(gr_to_array(p, value, a->count));
     for (int64_t i = 0; i < a->count; i++)
-        ck_assert_msg(fabs(value[i] - a->real[i]) <= tolerance * fmax(1, fabs(a->real[i])), "%s[%d] is %.17g, not %.17g", name,
-                      (int)i, value[i], a->real[i]);
+        ck_assert_msg(fabs(value[i] - a->real[i]) <= tolerance * fmax(1, fabs(a->real[i])), "%s[%d] is %.17g, not %.17g",
+                      name, (int)i, value[i], a->real[i]);
 }
 
 typedef gr_optim *maker(gr_tensors params);
@@ -111,8 +111,10 @@ START_TEST(sgd_follows_pytorch)
         run_set(f, name, sets[i], GR_FLOAT32, 0); /* in every bit */
     }
     run_set(f, "SGD.0", gd, GR_FLOAT64, 1e-12);
-    wait_for(f, (const char *const[]){"Adam.",    "AdamW.", "Adamax.", "NAdam.",     "RAdam.", "Adagrad.", "Adadelta.", "RMSprop.", "Rprop.", "ASGD.",
-                                      "Adafactor.", "LBFGS.", "Muon.", "f32.Adam.", NULL}, "an optimizer that is not there yet");
+    wait_for(f,
+             (const char *const[]){"Adam.", "AdamW.", "Adamax.", "NAdam.", "RAdam.", "Adagrad.", "Adadelta.", "RMSprop.",
+                                   "Rprop.", "ASGD.", "Adafactor.", "LBFGS.", "Muon.", "f32.Adam.", NULL},
+             "an optimizer that is not there yet");
     const char *first = NULL;
     const int64_t left = golden_unconsumed(f, &first);
     ck_assert_msg(left == 0, "%d arrays are not compared, the first is %s", (int)left, first);
@@ -124,9 +126,12 @@ START_TEST(schedules_are_not_there_yet)
 {
     golden_file *f = golden_open(GOLDEN_DIR "/schedulers.txt");
     ck_assert_ptr_nonnull(f);
-    wait_for(f, (const char *const[]){"LambdaLR.", "MultiplicativeLR.", "StepLR.", "MultiStepLR.", "ConstantLR.", "LinearLR.", "ExponentialLR.",
-                                      "PolynomialLR.", "CosineAnnealingLR.", "CosineAnnealingWarmRestarts.", "CyclicLR.", "OneCycleLR.",
-                                      "ReduceLROnPlateau.", "SequentialLR.", "ChainedScheduler.", "metric_", NULL}, "a schedule that is not there yet");
+    wait_for(f,
+             (const char *const[]){"LambdaLR.", "MultiplicativeLR.", "StepLR.", "MultiStepLR.", "ConstantLR.", "LinearLR.",
+                                   "ExponentialLR.", "PolynomialLR.", "CosineAnnealingLR.", "CosineAnnealingWarmRestarts.",
+                                   "CyclicLR.", "OneCycleLR.", "ReduceLROnPlateau.", "SequentialLR.", "ChainedScheduler.",
+                                   "metric_", NULL},
+             "a schedule that is not there yet");
     const char *first = NULL;
     ck_assert_msg(golden_unconsumed(f, &first) == 0, "%s is not listed", first);
     golden_close(f);

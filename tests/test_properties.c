@@ -1,4 +1,5 @@
-/* test_properties.c - what every call keeps: its dtype rules, the same bits in place, alone, twice and again, and its inputs. */
+/* test_properties.c - what every call keeps: its dtype rules, the same bits in place, alone, twice and again, and its
+ * inputs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,16 +54,21 @@ static void check_dtype(int row, gr_dtype dtype)
     const gr_scope scope = gr_scope_begin();
     for (int k = 0; k < r->operands; k++) {
         in[k] = small_numbers(dtype, k);
-        floats[k] = gr_to(in[k], .dtype = r->types == GR_TYPES_FLOAT && !real ? gr_default_dtype() : real ? dtype : GR_FLOAT64);
+        floats[k] = gr_to(in[k], .dtype = r->types == GR_TYPES_FLOAT && !real ? gr_default_dtype()
+                                          : real                              ? dtype
+                                                                              : GR_FLOAT64);
     }
     gr_tensor *y = run_on(row, in, false);
     if (r->types == GR_TYPES_SAME_NOBOOL && dtype == GR_BOOL) {
-        ck_assert_msg(!y && strstr(gr_error(), "is bool; must be a number"), "%s of bool: %s", name, gr_error() ? gr_error() : "made");
+        ck_assert_msg(!y && strstr(gr_error(), "is bool; must be a number"), "%s of bool: %s", name,
+                      gr_error() ? gr_error() : "made");
         gr_error_clear();
     } else {
         const gr_dtype stays = r->gives_bool ? GR_BOOL : r->types == GR_TYPES_FLOAT && !real ? gr_default_dtype() : dtype;
-        ck_assert_msg(y && gr_dtype_of(y) == stays, "%s of dtype %d: %s", name, (int)dtype, gr_error() ? gr_error() : "another dtype");
-        expect_same(name, y, gr_to(run_on(row, floats, false), .dtype = stays)); /* 1 - 2 in uint8 is 255, or of bools is true */
+        ck_assert_msg(y && gr_dtype_of(y) == stays, "%s of dtype %d: %s", name, (int)dtype,
+                      gr_error() ? gr_error() : "another dtype");
+        expect_same(name, y,
+                    gr_to(run_on(row, floats, false), .dtype = stays)); /* 1 - 2 in uint8 is 255, or of bools is true */
         gr_tensor *changed = r->gives_bool ? NULL : run_on(row, in, true);
         ck_assert_msg(r->gives_bool || !changed == (stays != dtype), "%s_ of dtype %d", name, (int)dtype);
         if (changed) expect_same(name, in[0], y);
@@ -198,7 +204,8 @@ static void upstream_lies_anyhow(trial *t)
         gr_tensor *y = run_trial(t, in), *upstream = upstream_of(y);
         if (way) upstream = with_gaps(upstream);
         ck_assert_msg(gr_backward(y, .gradient = upstream), "%s", describe(t));
-        for (int i = 0; i < leaves_count; i++) gradient[way][i] = gr_has_grad(leaves.item[i]) ? gr_grad(leaves.item[i]) : NULL;
+        for (int i = 0; i < leaves_count; i++)
+            gradient[way][i] = gr_has_grad(leaves.item[i]) ? gr_grad(leaves.item[i]) : NULL;
     }
     for (int i = 0; i < leaves_count; i++)
         if (gradient[0][i]) {
@@ -219,8 +226,9 @@ END_TEST
 
 static bool is_view(const trial *t)
 {
-    static const char *const views[] = {"reshape",    "reshape_transposed", "view",      "transpose", "permute",   "t",       "expand",     "narrow",
-                                        "select_row", "slice_steps",        "squeeze",   "unsqueeze", "flatten", "contiguous", "to_and_back"};
+    static const char *const views[] = {
+        "reshape",    "reshape_transposed", "view",    "transpose", "permute", "t",          "expand",     "narrow",
+        "select_row", "slice_steps",        "squeeze", "unsqueeze", "flatten", "contiguous", "to_and_back"};
     for (size_t k = 0; t->ops && k < sizeof views / sizeof views[0]; k++)
         if (!strcmp(t->name, views[k])) return true;
     return false;
@@ -246,13 +254,16 @@ static void changes_nothing(trial *t)
     for (int i = 0; i < t->inputs; i++) expect_same(describe(t), in[i], before[i]);
     for (int i = 0; i < t->inputs && !is_view(t) && gr_numel(y); i++) {
         const char *to = gr_data(y), *from = gr_data(in[i]);
-        ck_assert_msg(to + extent(y) <= from || from + extent(in[i]) <= to, "%s: the result shares input %d's memory", describe(t), i);
+        ck_assert_msg(to + extent(y) <= from || from + extent(in[i]) <= to, "%s: the result shares input %d's memory",
+                      describe(t), i);
     }
     gr_scope_end(scope);
     outcome first = evaluate(t, GR_FLOAT32, false), again = evaluate(t, GR_FLOAT32, false);
     for (int i = 0; i <= CASE_INPUTS; i++)
-        ck_assert_msg(first.count[i] == again.count[i] && (!first.count[i] || !memcmp(first.value[i], again.value[i], sizeof(double) * (size_t)first.count[i])),
-                      "%s: another call, other bits", describe(t));
+        ck_assert_msg(
+            first.count[i] == again.count[i] &&
+                (!first.count[i] || !memcmp(first.value[i], again.value[i], sizeof(double) * (size_t)first.count[i])),
+            "%s: another call, other bits", describe(t));
     forget(&first);
     forget(&again);
 }

@@ -104,14 +104,16 @@ START_TEST(calls_give_pytorchs_numbers)
         again(), same(gr_randperm(10), "randperm10");
         again(), same(gr_randperm(1000), "randperm1000.first20");
         again(), same(gr_bernoulli_(gr_zeros(33), 0.3), "bernoulli_0.3.n33");
-        for (int d = GR_INT64; d <= GR_BOOL; d++) again(), same(gr_bernoulli_(gr_ones_with(GR_SHAPE(33), .dtype = (gr_dtype)d), 0.3), "bernoulli_0.3.n33");
+        for (int d = GR_INT64; d <= GR_BOOL; d++)
+            again(), same(gr_bernoulli_(gr_ones_with(GR_SHAPE(33), .dtype = (gr_dtype)d), 0.3), "bernoulli_0.3.n33");
         again(), same(gr_bernoulli(gr_div(gr_arange_with(0, 21, 1, .dtype = GR_FLOAT32), 20)), "bernoulli_tensor_f32.n21");
         check_sequence();
         again(), same(gr_exponential_(gr_empty_with(GR_SHAPE(9), .dtype = GR_FLOAT64), 1.5), "exponential_f64.n9");
         again(), same(gr_multinomial(six_weights(), 12, .replacement = true), "multinomial_replacement.n12");
         again(), same(gr_multinomial(six_weights(), 4), "multinomial_without.n4");
     }
-    ck_assert_int_eq(compared, 3 * (6 * (8 + 6) + 8 + 10 + 3)); /* what is left, no call of ours makes: see test_generator.c */
+    ck_assert_int_eq(compared,
+                     3 * (6 * (8 + 6) + 8 + 10 + 3)); /* what is left, no call of ours makes: see test_generator.c */
     golden_close(file);
 }
 END_TEST
@@ -178,7 +180,8 @@ static void check_exponential(void)
 {
     for (int d = 0; d < 3; d++) {
         const gr_dtype dtype = reals[d].dtype;
-        again(), same(gr_exponential_(gr_empty_with(GR_SHAPE(40), .dtype = dtype), 1.5), named("exponential_1.5.%s.n40", reals[d].name));
+        again(), same(gr_exponential_(gr_empty_with(GR_SHAPE(40), .dtype = dtype), 1.5),
+                      named("exponential_1.5.%s.n40", reals[d].name));
         gr_tensor *turned = gr_t(gr_empty_with(GR_SHAPE(4, 5), .dtype = dtype));
         again(), same(gr_exponential_(turned, .2), named("exponential_.2.%s.t4x5", reals[d].name));
     }
@@ -306,7 +309,8 @@ START_TEST(views_are_filled_in_the_order_of_memory)
                 gr_manual_seed(5);
                 fill_by(dense ? other : gr_slice(gr_narrow(other, 1, 0, 3), .dim = 2, .step = 2), kind);
                 ck_assert_msg(gr_equal(root, other), "kind %d, order %d, dense %d", kind, k, dense);
-                for (int64_t i = 0; kind == 0 && i < 18; i++) ck_assert(gr_at(part, i / 9, i / 3 % 3, i % 3) == (double)printed[i]);
+                for (int64_t i = 0; kind == 0 && i < 18; i++)
+                    ck_assert(gr_at(part, i / 9, i / 3 % 3, i % 3) == (double)printed[i]);
             }
 }
 END_TEST

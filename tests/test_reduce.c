@@ -19,7 +19,8 @@ static void silent(const char *text, void *data)
 }
 static void expect_error(const char *part)
 {
-    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none", part);
+    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none",
+                  part);
     gr_error_clear();
 }
 
@@ -105,14 +106,16 @@ static void reduce_by_loops(int kind, int64_t n, int64_t results)
         const int64_t r = result[i];
         if (kind == SUM || kind == MEAN) expected[r] += value[i];
         if (kind == PROD) expected[r] *= value[i];
-        if (kind >= AMAX && (seen[r] == 0 || beats(kind == AMAX, value[i], expected[r]))) expected[r] = value[i], place[r] = seen[r];
+        if (kind >= AMAX && (seen[r] == 0 || beats(kind == AMAX, value[i], expected[r])))
+            expected[r] = value[i], place[r] = seen[r];
         seen[r]++;
     }
     for (int64_t r = 0; kind == MEAN && r < results; r++) expected[r] /= (double)seen[r];
 }
 
 /* The sizes, the dtype and the numbers. */
-static void compare(const char *what, gr_tensor *y, gr_shape s, unsigned dims, bool keepdim, gr_dtype dtype, const double *numbers)
+static void compare(const char *what, gr_tensor *y, gr_shape s, unsigned dims, bool keepdim, gr_dtype dtype,
+                    const double *numbers)
 {
     static double got[MOST];
     ck_assert_msg(y != NULL, "%s: %s", what, gr_error() ? gr_error() : "NULL");
@@ -122,7 +125,8 @@ static void compare(const char *what, gr_tensor *y, gr_shape s, unsigned dims, b
         ck_assert_msg(gr_dim(y) > at && gr_size(y, at) == (dims >> d & 1 ? 1 : s.size[d]), "%s: another shape", what);
         at++;
     }
-    ck_assert_msg(gr_dim(y) == at && gr_dtype_of(y) == dtype && gr_is_contiguous(y), "%s: %d-d, dtype %d", what, gr_dim(y), (int)gr_dtype_of(y));
+    ck_assert_msg(gr_dim(y) == at && gr_dtype_of(y) == dtype && gr_is_contiguous(y), "%s: %d-d, dtype %d", what, gr_dim(y),
+                  (int)gr_dtype_of(y));
     ck_assert(gr_to_array(y, got, gr_numel(y)));
     for (int64_t r = 0; r < gr_numel(y); r++) {
         const double want = dtype == GR_FLOAT32 ? (double)(float)numbers[r] : numbers[r];
@@ -157,7 +161,8 @@ static void check_reduction(gr_tensor *x, gr_shape s, unsigned mask, bool keepdi
     for (int kind = 0; kind < KINDS; kind++) {
         char what[96];
         if ((kind == MEAN && !real) || (kind == PROD && !whole && mask & (mask - 1)) || (kind >= AMAX && n == 0)) continue;
-        snprintf(what, sizeof what, "%s of %d-d dtype %d, dims %x, keepdim %d", names[kind], s.count, (int)dtype, mask, keepdim);
+        snprintf(what, sizeof what, "%s of %d-d dtype %d, dims %x, keepdim %d", names[kind], s.count, (int)dtype, mask,
+                 keepdim);
         reduce_by_loops(kind, n, results);
         double largest = 0;
         for (int64_t r = 0; r < results; r++) largest = fmax(largest, fabs(expected[r]));
@@ -168,7 +173,8 @@ static void check_reduction(gr_tensor *x, gr_shape s, unsigned mask, bool keepdi
     }
 }
 
-static const gr_shape small[] = {{0, {0}}, S(7), S(1), S(3, 4), S(2, 3, 4), S(2, 1, 3, 2), S(3, 0, 2), S(2, 2, 1, 2, 1, 3, 1, 2)};
+static const gr_shape small[] = {{0, {0}},   S(7),          S(1),       S(3, 4),
+                                 S(2, 3, 4), S(2, 1, 3, 2), S(3, 0, 2), S(2, 2, 1, 2, 1, 3, 1, 2)};
 static const gr_shape large[] = {S(5, 300), S(300, 5), S(70, 130), S(2, 33000), S(33000, 2), S(100000), S(4, 9, 7, 40)};
 
 static void reduce_all(const gr_shape *shapes, int count, gr_dtype dtype, bool both)
@@ -224,7 +230,8 @@ END_TEST
 
 START_TEST(reductions_convert_first_and_refuse_what_they_must)
 {
-    gr_tensor *x = gr_full(1.5, 2, 3), *n = gr_full(3, 2, 3), *truth = gr_full((bool)true, 2, 3), *y = gr_sum(x, .dtype = GR_INT64);
+    gr_tensor *x = gr_full(1.5, 2, 3), *n = gr_full(3, 2, 3), *truth = gr_full((bool)true, 2, 3),
+              *y = gr_sum(x, .dtype = GR_INT64);
     ck_assert(gr_dtype_of(y) == GR_INT64 && gr_item(y) == 6);
     y = gr_mean(n, .dtype = GR_FLOAT64);
     ck_assert(gr_dtype_of(y) == GR_FLOAT64 && gr_item(y) == 3);
@@ -262,7 +269,8 @@ static void check_places(gr_tensor *x, gr_shape s, int dim, bool keepdim)
     ck_assert(gr_to_array(x, value, n));
     find_results(s, mask, n);
     for (int kind = AMAX; kind <= AMIN; kind++) {
-        snprintf(what, sizeof what, "%s of dtype %d, dim %d of %d", kind == AMAX ? "argmax" : "argmin", (int)gr_dtype_of(x), dim, s.count);
+        snprintf(what, sizeof what, "%s of dtype %d, dim %d of %d", kind == AMAX ? "argmax" : "argmin", (int)gr_dtype_of(x),
+                 dim, s.count);
         reduce_by_loops(kind, n, results);
         for (int64_t r = 0; r < results; r++) places[r] = (double)place[r];
         const gr_arg_args args = {x, GR_HERE, dim, keepdim};
@@ -277,7 +285,8 @@ static void check_places(gr_tensor *x, gr_shape s, int dim, bool keepdim)
 
 START_TEST(the_first_of_ties_is_named)
 {
-    static const gr_shape shapes[] = {S(7), S(3, 4), S(2, 3, 4), S(2, 1, 3, 2), S(6, 50), S(50, 6), S(2, 33000), S(33000, 2), S(70, 130)};
+    static const gr_shape shapes[] = {S(7),     S(3, 4),     S(2, 3, 4),  S(2, 1, 3, 2), S(6, 50),
+                                      S(50, 6), S(2, 33000), S(33000, 2), S(70, 130)};
     for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++)
         for (int layout = 0; layout < LAYOUTS; layout++) {
             const gr_scope scope = gr_scope_begin();
@@ -347,10 +356,12 @@ START_TEST(index_select_takes_slices)
                     const gr_scope scope = gr_scope_begin();
                     gr_tensor *x = laid_out((gr_shape)S(3, 4, 3), dtypes[d], layout), *i = gr_from(index, n);
                     gr_tensor *sparse = gr_zeros_with(GR_SHAPE(5, 3), .dtype = GR_INT64);
-                    if (layout % 2) i = gr_narrow(gr_copy_(gr_select(sparse, 1, 1), gr_from(index, 5)), 0, 0, n); /* strided */
+                    if (layout % 2)
+                        i = gr_narrow(gr_copy_(gr_select(sparse, 1, 1), gr_from(index, 5)), 0, 0, n); /* strided */
                     gr_tensor *y = gr_index_select(x, dim, i);
                     const int along = dim < 0 ? dim + 3 : dim;
-                    ck_assert(y && gr_dim(y) == 3 && gr_size(y, along) == n && gr_dtype_of(y) == dtypes[d] && gr_is_contiguous(y));
+                    ck_assert(y && gr_dim(y) == 3 && gr_size(y, along) == n && gr_dtype_of(y) == dtypes[d] &&
+                              gr_is_contiguous(y));
                     int64_t p[3];
                     for (p[0] = 0; p[0] < gr_size(y, 0); p[0]++)
                         for (p[1] = 0; p[1] < gr_size(y, 1); p[1]++)
@@ -358,7 +369,8 @@ START_TEST(index_select_takes_slices)
                                 int64_t q[3] = {p[0], p[1], p[2]};
                                 q[along] = index[p[along]];
                                 if (gr_at(y, p[0], p[1], p[2]) != gr_at(x, q[0], q[1], q[2]))
-                                    ck_abort_msg("dim %d, layout %d: [%d, %d, %d]", dim, layout, (int)p[0], (int)p[1], (int)p[2]);
+                                    ck_abort_msg("dim %d, layout %d: [%d, %d, %d]", dim, layout, (int)p[0], (int)p[1],
+                                                 (int)p[2]);
                             }
                     gr_scope_end(scope);
                 }

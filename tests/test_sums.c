@@ -90,7 +90,9 @@ static int check_columns(golden_file *f, gr_dtype dtype)
     int found = 0;
     for (int64_t k = 0; k < f->count; k++) {
         int rows, columns, bits;
-        if (sscanf(f->array[k].name, "columns.%dx%d.f%d", &rows, &columns, &bits) != 3 || bits != (dtype == GR_FLOAT32 ? 32 : 64)) continue;
+        if (sscanf(f->array[k].name, "columns.%dx%d.f%d", &rows, &columns, &bits) != 3 ||
+            bits != (dtype == GR_FLOAT32 ? 32 : 64))
+            continue;
         const gr_scope scope = gr_scope_begin();
         const golden_array *a = golden_take(f, f->array[k].name);
         gr_tensor *x = numbers(dtype, 0, (gr_shape){2, {rows, columns}});
@@ -149,7 +151,8 @@ START_TEST(long_sums_are_trees_of_blocks)
             gr_tensor *x = numbers(dtype, 0, (gr_shape){1, {n}}), *expected = tree_of_blocks(x);
             ck_assert(gr_equal(gr_sum(x), expected) && gr_equal(gr_sum(spread(x)), expected));
             ck_assert(gr_equal(gr_select(gr_sum(gr_expand(x, 2, n), .dim = 1), 0, 1), expected));
-            ck_assert(gr_item(gr_mean(x)) == (d ? gr_item(expected) / (double)n : (double)((float)gr_item(expected) / (float)n)));
+            ck_assert(gr_item(gr_mean(x)) ==
+                      (d ? gr_item(expected) / (double)n : (double)((float)gr_item(expected) / (float)n)));
             gr_tensor *zeros = gr_zeros_like(x), *squares = gr_mse_loss(x, zeros, .reduction = GR_SUM);
             ck_assert(gr_equal(squares, tree_of_blocks(gr_mul(x, x))));
             gr_tensor *m = numbers(dtype, 0, (gr_shape){2, {n / 3, 3}});
@@ -166,15 +169,18 @@ START_TEST(sums_over_any_dimensions_are_those_of_flattened_rows)
         for (int o = 0; o < 3; o++)
             for (unsigned mask = 1; mask < 15; mask++) {
                 const gr_scope scope = gr_scope_begin();
-                gr_tensor *x = gr_permute_at(numbers(d ? GR_FLOAT64 : GR_FLOAT32, 7, (gr_shape){4, {9, 7, 11, 13}}), gr_shape_from(orders[o], 4), GR_HERE);
+                gr_tensor *x = gr_permute_at(numbers(d ? GR_FLOAT64 : GR_FLOAT32, 7, (gr_shape){4, {9, 7, 11, 13}}),
+                                             gr_shape_from(orders[o], 4), GR_HERE);
                 gr_shape kept = {0, {0}}, dims = {0, {0}}, order;
                 for (int a = 0; a < 4; a++) *(mask >> a & 1 ? &dims.size[dims.count++] : &kept.size[kept.count++]) = a;
                 order = kept;
                 for (int a = 0; a < dims.count; a++) order.size[order.count++] = dims.size[a];
                 const bool leading = kept.size[0] > dims.size[dims.count - 1]; /* these are columns: a rule of their own */
                 gr_tensor *moved = gr_contiguous(leading ? x : gr_permute_at(x, order, GR_HERE));
-                gr_tensor *rows = leading ? gr_flatten(moved, .end_dim = dims.count - 1) : gr_flatten(moved, .start_dim = kept.count);
-                gr_tensor *expected = gr_sum(rows, .dim = leading ? 0 : -1), *y = gr_sum_at(&(gr_reduce_args){x, GR_HERE, GR_ALL, dims, false, GR_DTYPE_DEFAULT});
+                gr_tensor *rows =
+                    leading ? gr_flatten(moved, .end_dim = dims.count - 1) : gr_flatten(moved, .start_dim = kept.count);
+                gr_tensor *expected = gr_sum(rows, .dim = leading ? 0 : -1),
+                          *y = gr_sum_at(&(gr_reduce_args){x, GR_HERE, GR_ALL, dims, false, GR_DTYPE_DEFAULT});
                 ck_assert_msg(gr_equal(y, gr_reshape_at(expected, gr_shape_of(y), GR_HERE)), "order %d, dims %x", o, mask);
                 gr_scope_end(scope);
             }
@@ -183,11 +189,13 @@ END_TEST
 
 START_TEST(sums_do_not_depend_on_threads)
 {
-    gr_tensor *x = numbers(GR_FLOAT32, 0, (gr_shape){1, {NUMBERS}}), *m = numbers(GR_FLOAT32, 0, (gr_shape){2, {512, 256}}), *one[4];
+    gr_tensor *x = numbers(GR_FLOAT32, 0, (gr_shape){1, {NUMBERS}}), *m = numbers(GR_FLOAT32, 0, (gr_shape){2, {512, 256}}),
+              *one[4];
     gr_parallel_test_grain = 1;
     for (int threads = 1; threads <= 4; threads++) {
         gr_set_num_threads(threads);
-        gr_tensor *now[] = {gr_sum(x), gr_sum(m, .dim = 0), gr_sum(gr_t(m), .dim = 0), gr_mse_loss(x, gr_neg(x), .reduction = GR_SUM)};
+        gr_tensor *now[] = {gr_sum(x), gr_sum(m, .dim = 0), gr_sum(gr_t(m), .dim = 0),
+                            gr_mse_loss(x, gr_neg(x), .reduction = GR_SUM)};
         for (int k = 0; k < 4; k++) {
             if (threads == 1) one[k] = now[k];
             ck_assert(gr_equal(one[k], now[k]));
@@ -206,9 +214,13 @@ static void fill_by(double *value, int64_t n, int kind)
 {
     double spare[1 << 16];
     for (int64_t at = 0; kind == NORMAL && at < n; at += 1 << 16)
-        ck_assert(gr_to_array(gr_randn_with(GR_SHAPE(1 << 16), .dtype = GR_FLOAT64), spare, 1 << 16)), memcpy(value + at, spare, sizeof spare);
+        ck_assert(gr_to_array(gr_randn_with(GR_SHAPE(1 << 16), .dtype = GR_FLOAT64), spare, 1 << 16)),
+            memcpy(value + at, spare, sizeof spare);
     for (int64_t i = 0; kind != NORMAL && i < n; i++)
-        value[i] = kind == POSITIVE ? 1 + fabs(wide[i % NUMBERS]) : kind == CONSTANT ? 0.1 : kind == ALTERNATING ? (i % 2 ? -1e6 : 1e6 + 0.1) : 1e3 / (double)(i + 1);
+        value[i] = kind == POSITIVE      ? 1 + fabs(wide[i % NUMBERS])
+                   : kind == CONSTANT    ? 0.1
+                   : kind == ALTERNATING ? (i % 2 ? -1e6 : 1e6 + 0.1)
+                                         : 1e3 / (double)(i + 1);
 }
 
 /* Errors relative to the sum of magnitudes, in units of roundoff; quality: 4 for random data, 300 + log2 n for any. */
@@ -221,7 +233,8 @@ START_TEST(sums_are_exact_enough)
         for (int d = 0; d < 2; d++) {
             const gr_scope scope = gr_scope_begin();
             fill_by(value, n, kind);
-            gr_tensor *x = gr_to(gr_from_at(value, GR_FLOAT64, (gr_shape){1, {n}}, GR_HERE), .dtype = d ? GR_FLOAT64 : GR_FLOAT32);
+            gr_tensor *x =
+                gr_to(gr_from_at(value, GR_FLOAT64, (gr_shape){1, {n}}, GR_HERE), .dtype = d ? GR_FLOAT64 : GR_FLOAT32);
             ck_assert(gr_to_array(x, value, n));
             long double sum = 0, magnitude = 0;
             for (int64_t i = 0; i < n; i++) sum += (long double)value[i], magnitude += fabsl((long double)value[i]);
@@ -229,7 +242,8 @@ START_TEST(sums_are_exact_enough)
             const double error = (double)(fabsl((long double)gr_item(gr_sum(x)) - sum) / magnitude) / u;
             const double mean_error = (double)(fabsl((long double)gr_item(gr_mean(x)) * n - sum) / magnitude) / u;
             gr_tensor *columns = gr_sum(gr_reshape(x, -1, 4), .dim = 0);
-            ck_assert_msg(error <= bound && mean_error <= bound + 1, "kind %d, dtype %d: %g u, mean %g u", kind, d, error, mean_error);
+            ck_assert_msg(error <= bound && mean_error <= bound + 1, "kind %d, dtype %d: %g u, mean %g u", kind, d, error,
+                          mean_error);
             ck_assert((double)fabsl((long double)gr_item(gr_sum(columns)) - sum) <= bound * u * (double)magnitude);
             gr_scope_end(scope);
         }

@@ -85,7 +85,8 @@ void forget(outcome *o)
 
 /* ---- all of them ---- */
 
-static const gr_shape unary_shapes[] = {{0, {0}}, S(1), S(0), S(3, 0, 2), S(7), S(17), S(33), S(3, 4), S(2, 3, 2, 2), S(2, 1, 3, 1, 2)};
+static const gr_shape unary_shapes[] = {{0, {0}}, S(1),  S(0),    S(3, 0, 2),    S(7),
+                                        S(17),    S(33), S(3, 4), S(2, 3, 2, 2), S(2, 1, 3, 1, 2)};
 static const gr_shape binary_shapes[][2] = {
     {S(7), S(7)},       {S(4, 1, 3), S(1, 2, 1)}, {{0, {0}}, S(2, 3)}, {S(2, 3), {0, {0}}}, {S(2, 3), S(3)},
     {S(3), S(2, 3)},    {S(0), S(1)},             {S(3, 0, 2), S(2)},  {S(33), S(1)},        {S(2, 3, 2), S(3, 1)},

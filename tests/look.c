@@ -1,0 +1,63 @@
+/* look.c - see look.h. */
+#include "tests/look.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+const gr_dtype dtypes[DTYPES] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+
+/* A sign, 8 bits of exponent, 7 of fraction: as IEEE 754 reads such numbers. */
+double bfloat16_of(uint16_t bits)
+{
+    const int exponent = bits >> 7 & 255, fraction = bits & 127;
+    const double size = exponent == 255 ? fraction ? (double)NAN : (double)INFINITY
+                        : exponent == 0 ? ldexp(fraction, -133) : ldexp(fraction + 128, exponent - 134);
+    return bits >> 15 ? -size : size;
+}
+
+double stored(const void *data, gr_dtype dtype, int64_t i)
+{
+    switch (dtype) {
+    case GR_FLOAT32: return (double)((const float *)data)[i];
+    case GR_FLOAT64: return ((const double *)data)[i];
+    case GR_BFLOAT16: return bfloat16_of(((const uint16_t *)data)[i]);
+    case GR_INT64: return (double)((const int64_t *)data)[i];
+    case GR_INT32: return ((const int32_t *)data)[i];
+    case GR_UINT8: return ((const uint8_t *)data)[i];
+    default: return ((const unsigned char *)data)[i]; /* a bool that is neither 0 nor 1 shows */
+    }
+}
+
+bool same_number(double a, double b)
+{
+    return isnan(a) || isnan(b) ? isnan(a) && isnan(b) : a == b && !signbit(a) == !signbit(b);
+}
+
+static int errors_seen;
+static void count_error(const char *text, void *data)
+{
+    (void)text, (void)data;
+    errors_seen++;
+}
+
+void catch_errors(void)
+{
+    gr_set_error_handler(count_error, NULL);
+    errors_seen = 0;
+}
+
+void release_errors(void)
+{
+    gr_error_clear();
+    gr_set_error_handler(NULL, NULL);
+    gr_set_default_dtype(GR_FLOAT32);
+}
+
+void expect_one_error(const char *part)
+{
+    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none", part);
+    ck_assert_int_eq(errors_seen, 1);
+    errors_seen = 0;
+    gr_error_clear();
+}

@@ -1,0 +1,22 @@
+/* look.h - what tests see of tensors from outside: the elements in memory, and the errors that stand. */
+#ifndef LOOK_H
+#define LOOK_H
+#include "gradus.h"
+
+/* All dtypes there are. */
+enum { DTYPES = 7 };
+extern const gr_dtype dtypes[DTYPES];
+
+/* Element i of memory, and what the 16 bits of a bfloat16 are. */
+double stored(const void *data, gr_dtype dtype, int64_t i);
+double bfloat16_of(uint16_t bits);
+/* NaN is NaN; zeros have their signs. */
+bool same_number(double a, double b);
+
+/* From the first to the second, errors are counted and not printed; as fixtures of a test. */
+void catch_errors(void);
+void release_errors(void);
+/* One error has been reported since the last one; it holds `part`, and is cleared. */
+void expect_one_error(const char *part);
+
+#endif
