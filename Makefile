@@ -111,7 +111,7 @@ TESTS = $(filter-out tests/bench_%,$(wildcard tests/*.c))
 TEST_OBJECTS = $(TESTS:%.c=$(B)/%.o)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 # The tests count allocations, and let them fail.
-WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=free
+WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=free,--wrap=gr_allocate,--wrap=gr_deallocate,--wrap=pthread_create
 $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 	$(CC) $(LDFLAGS) $(WRAP) $^ $(CHECK_LIBS) $(LDLIBS) -o $@
 

@@ -50,7 +50,7 @@ static inline gr_pending *append(gr_thread *t, gr_task *task, gr_tensor *leaf)
 {
     if (gr_unlikely(task->pending_count == task->pending_capacity) && !pending_grow(t, task)) return NULL;
     gr_pending *p = &task->pending[task->pending_count++];
-    *p = (gr_pending){leaf, NULL};
+    *p = (gr_pending){leaf, NULL, false};
     if (gr_unlikely(task->pending_index != NULL)) *index_place(task, leaf) = task->pending_count;
     return p;
 }
@@ -94,19 +94,20 @@ static inline gr_tensor **place_of(gr_thread *t, gr_task *task, const gr_slot *s
     return &task->gradient[slot->value - task->low];
 }
 
-/* Memory for a first contribution: what waits with the leaf, else new. */
-static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot)
+/* Memory for the first contribution to *place: what waits with the leaf, else new. */
+static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place)
 {
     gr_tensor *x = slot->tensor;
     if (slot->value == GR_LEAF && task->accumulates && x->grad && !x->has_grad && x->grad->key == x->key &&
         !x->grad->value) {
-        gr_tensor *g = x->grad;
+        *place = x->grad;
         x->grad = NULL;
-        return g;
+        ((gr_pending *)(void *)((char *)place - offsetof(gr_pending, gradient)))->waited = true;
+        return *place;
     }
-    gr_tensor *g = gr_tensor_like(t, x, (gr_dtype)x->dtype);
-    if (gr_unlikely(!g)) gr_fail_memory(task->site, task->op, "a gradient", (size_t)x->numel * gr_dtype_size[x->dtype]);
-    return g;
+    *place = gr_tensor_like(t, x, (gr_dtype)x->dtype);
+    if (gr_unlikely(!*place)) gr_fail_memory(task->site, task->op, "a gradient", (size_t)x->numel * gr_dtype_size[x->dtype]);
+    return *place;
 }
 
 GR_HOT gr_tensor *gr_grad_into(gr_call *c, int i, bool *add)
@@ -117,7 +118,7 @@ GR_HOT gr_tensor *gr_grad_into(gr_call *c, int i, bool *add)
     gr_tensor **place = place_of(t, t->task, slot);
     if (!place) return NULL;
     *add = *place != NULL;
-    return *add ? *place : (*place = fresh_gradient(t, t->task, slot));
+    return *add ? *place : fresh_gradient(t, t->task, slot, place);
 }
 
 gr_tensor *gr_grad_so_far(const gr_task *task, const gr_call *c, int i)
@@ -175,9 +176,9 @@ static bool take_or_copy(gr_thread *t, gr_task *task, const gr_slot *slot, gr_te
         *place = g;
         return true;
     }
-    *place = fresh_gradient(t, task, slot);
-    if (*place) gr_kernels_of(*place)->copy(*place, g);
-    return *place != NULL;
+    if (!fresh_gradient(t, task, slot, place)) return false;
+    gr_kernels_of(*place)->copy(*place, g);
+    return true;
 }
 
 bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
@@ -390,11 +391,12 @@ void gr_task_end(gr_thread *t, gr_task *task, bool ok)
     for (uint32_t i = 0; i < task->pending_count; i++) {
         const gr_pending *p = &task->pending[i];
         if (!p->gradient || task->create_graph) continue;
-        if (task->accumulates && !p->leaf->grad) /* back to where it waited */
+        if (p->waited && !p->leaf->grad)
             p->leaf->grad = p->gradient;
         else
             gr_tensor_discard(t, p->gradient);
     }
+    if (gr_unlikely(t->hooks)) gr_hooks_settle(t, task->serial, ok);
     if (task->gradient_block) gr_storage_drop(t, task->gradient_block);
     if (task->pending_block) gr_storage_drop(t, task->pending_block);
     t->task = task->outer;
@@ -432,7 +434,7 @@ bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given)
         return *place != NULL;
     }
     const bool add = *place != NULL;
-    if (!add && !(*place = fresh_gradient(t, task, &slot))) return false;
+    if (!add && !fresh_gradient(t, task, &slot, place)) return false;
     const gr_kernels *k = gr_kernels_of(y);
     if (add) {
         gr_tensor one = gr_alias(*place);
@@ -450,7 +452,7 @@ static gr_tensor *own_recorded(gr_thread *t, const gr_task *task, gr_tensor *lea
 {
     g = leaf->has_grad ? gr_add_at(gr_value_tensor(leaf->grad), gr_value_tensor(g), task->site) : gr_clone_at(g, task->site);
     if (!g) return NULL;
-    if (g->value && !gr_note_history(t, g)) return gr_fail_memory(task->site, task->op, "the gradient's history", 0);
+    if (g->value && !gr_note_history(t, g)) return gr_fail_memory(task->site, task->op, "the gradient's history", (t->histories + 1) * sizeof g);
     return g;
 }
 
@@ -499,6 +501,19 @@ static bool leaf_hooks(gr_thread *t, gr_task *task)
     return true;
 }
 
+/* From loss to its leaves. */
+static inline bool pass(gr_thread *t, gr_task *task, gr_tensor *loss, gr_tensor *gradient)
+{
+    const bool was_recording = t->recording;
+    t->recording = task->create_graph;
+    bool ok = gr_task_seed(t, task, loss, gradient) && gr_task_walk(t, task, loss->value ? loss->call : NULL);
+    if (gr_unlikely(t->hooks)) ok = ok && leaf_hooks(t, task);
+    if (ok) ok = task->create_graph ? commit_recorded(t, task) : (commit(t, task), !t->failed);
+    t->recording = was_recording;
+    gr_task_end(t, task, ok);
+    return ok;
+}
+
 GR_HOT bool gr_backward_at(const gr_backward_args *args)
 {
     gr_thread *t = gr_self();
@@ -523,15 +538,9 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     task.low = loss->value ? loss->oldest : 1;
     task.high = loss->value ? loss->call->first_value + loss->call->outputs - 1 : 0;
     gr_compound whole;
-    if (args->create_graph) whole = gr_compound_begin(NULL);
-    if (!gr_task_begin(t, &task)) return false;
-    const bool was_recording = t->recording;
-    t->recording = args->create_graph;
-    bool ok = gr_task_seed(t, &task, loss, args->gradient) && gr_task_walk(t, &task, loss->value ? loss->call : NULL);
-    if (gr_unlikely(t->hooks != NULL)) ok = ok && leaf_hooks(t, &task);
-    if (ok) ok = args->create_graph ? commit_recorded(t, &task) : (commit(t, &task), !t->failed);
-    t->recording = was_recording;
-    gr_task_end(t, &task, ok);
-    if (gr_unlikely(!ok && args->create_graph)) gr_compound_end(&whole, NULL);
+    const bool undo = args->create_graph || t->hooks; /* else each rule's results go by themselves */
+    if (gr_unlikely(undo)) whole = gr_compound_begin(NULL);
+    bool ok = gr_task_begin(t, &task) && pass(t, &task, loss, args->gradient);
+    if (gr_unlikely(undo)) gr_compound_end(&whole, ok ? loss : NULL);
     return ok;
 }

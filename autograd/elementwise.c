@@ -171,7 +171,8 @@ static bool backward_broadcast(gr_call *c, int i, const gr_tensor *dy, const gr_
     gr_thread *t = gr_self();
     gr_tensor *whole = gr_can_own(t) ? gr_tensor_like(t, dy, (gr_dtype)dy->dtype) : NULL;
     if (!whole) {
-        gr_fail_memory(gr_site_of(c), c->op->name, "a gradient before it is summed", (size_t)dy->numel);
+        gr_fail_memory(gr_site_of(c), c->op->name, "a gradient before it is summed",
+                       (size_t)dy->numel * gr_dtype_size[dy->dtype]);
         return false;
     }
     gr_own(t, whole);

@@ -51,8 +51,9 @@ static double value_of(const check *k)
 {
     const gr_gradcheck_args *a = k->args;
     const gr_scope scope = gr_no_grad_begin_at(a->site);
-    gr_tensor *y = a->f(&a->inputs, a->data);
     double sum = (double)NAN;
+    if (!scope.serial) return sum;
+    gr_tensor *y = a->f(&a->inputs, a->data);
     if (y) {
         gr_tensor *product = gr_mul_at(gr_value_tensor(y), gr_value_tensor(k->upstream), a->site);
         gr_reduce_args all = {.x = product, .site = a->site, .dim = GR_ALL, .dtype = GR_DTYPE_DEFAULT};
@@ -111,12 +112,31 @@ static bool check_arguments(const gr_gradcheck_args *a, const char *op)
     return true;
 }
 
+/* Room for so many tensors, in the open scope. */
+static gr_tensors room_for(int64_t count, gr_site site, const char *op)
+{
+    const size_t bytes = (size_t)count * sizeof(gr_tensor *);
+    gr_tensors list = {0, gr_scope_memory(gr_self(), bytes)};
+    if (!list.item) gr_fail_memory(site, op, "the list of tensors", bytes);
+    return list;
+}
+
+/* Those of the inputs that require grad; .item NULL without memory. */
+static gr_tensors wanted_of(const gr_tensors *inputs, gr_site site, const char *op)
+{
+    gr_tensors wanted = room_for(inputs->count, site, op);
+    for (int64_t i = 0; wanted.item && i < inputs->count; i++)
+        if (inputs->item[i]->requires_grad) wanted.item[wanted.count++] = inputs->item[i];
+    return wanted;
+}
+
 /* Where f may be constant (the gradient of a piecewise constant op), all its gradients are then absent. */
 static bool run_check(const gr_gradcheck_args *a, const char *op, bool may_be_constant)
 {
     check k = {a, op, NULL};
     if (!check_arguments(a, op)) return false;
     const gr_scope recording = gr_enable_grad_begin_at(a->site);
+    if (!recording.serial) return false;
     gr_tensor *y = a->f(&a->inputs, a->data);
     bool ok = y != NULL;
     double worst = 0;
@@ -126,9 +146,7 @@ static bool run_check(const gr_gradcheck_args *a, const char *op, bool may_be_co
                 gr_dtype_name[y->dtype], y->requires_grad ? "requires" : "does not require");
         ok = false;
     }
-    gr_tensors wanted = {0, ok ? gr_scope_memory(gr_self(), (size_t)a->inputs.count * sizeof(gr_tensor *)) : NULL};
-    for (int64_t i = 0; wanted.item && i < a->inputs.count; i++)
-        if (a->inputs.item[i]->requires_grad) wanted.item[wanted.count++] = a->inputs.item[i];
+    const gr_tensors wanted = ok ? wanted_of(&a->inputs, a->site, op) : (gr_tensors){0, NULL};
     ok = ok && wanted.item && (k.upstream = weights_like(y, 0x9e3779b97f4a7c15u, a->site));
     if (ok) {
         gr_tensors outputs = {1, &y}, gradients = {1, &k.upstream};
@@ -171,9 +189,7 @@ static gr_tensor *first_gradients(const gr_tensors *in, void *data)
     const gr_tensors x = {in->count - 1, in->item};
     t->recording = true;
     gr_tensor *y = a->f(&x, a->data), *v = in->item[in->count - 1], *total = NULL;
-    gr_tensors wanted = {0, gr_scope_memory(t, (size_t)in->count * sizeof(gr_tensor *))};
-    for (int64_t i = 0; wanted.item && i < x.count; i++)
-        if (x.item[i]->requires_grad) wanted.item[wanted.count++] = x.item[i];
+    const gr_tensors wanted = wanted_of(&x, a->site, "gradgradcheck");
     if (y && wanted.item) {
         const gr_autograd_grads_args grads = {.outputs = {1, &y}, .inputs = wanted, .site = a->site, .gradients = {1, &v},
                                               .create_graph = true, .allow_unused = true};
@@ -193,12 +209,13 @@ static gr_tensor *first_gradients(const gr_tensors *in, void *data)
 bool gr_gradgradcheck_at(const gr_gradcheck_args *args)
 {
     if (!check_arguments(args, "gradgradcheck")) return false;
-    gr_thread *t = gr_self();
     const gr_scope scope = gr_scope_begin_at(args->site);
+    if (!scope.serial) return false;
     second s = {args, args->f(&args->inputs, args->data)};
-    gr_tensors in = {args->inputs.count + 1, gr_scope_memory(t, (size_t)(args->inputs.count + 1) * sizeof(gr_tensor *))};
+    gr_tensors in = room_for(args->inputs.count + 1, args->site, "gradgradcheck");
     bool ok = s.sample && in.item;
     if (ok) {
+        in.count = args->inputs.count + 1;
         if (args->inputs.count) memcpy(in.item, args->inputs.item, (size_t)args->inputs.count * sizeof(gr_tensor *));
         gr_tensor *v = weights_like(s.sample, 4711, args->site);
         ok = v && (in.item[in.count - 1] = gr_requires_grad__at(v, true, args->site));

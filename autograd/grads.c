@@ -76,8 +76,9 @@ static bool mark_needed(gr_thread *t, gr_task *task, gr_call *last, const gr_ten
 {
     if (!last) return true;
     const size_t values = task->high - task->low + 1;
-    *memory = gr_storage_take(t, values * (1 + sizeof(gr_call *)) + 8);
-    if (!*memory) return gr_fail_memory(task->site, task->op, "the walk", values) != NULL;
+    const size_t bytes = values * (1 + sizeof(gr_call *));
+    *memory = gr_storage_take(t, bytes);
+    if (!*memory) return gr_fail_memory(task->site, task->op, "the walk", bytes) != NULL;
     gr_call **call = (gr_call **)(void *)(*memory)->data;
     uint8_t *needed = (uint8_t *)(call + values);
     size_t calls = 0;

@@ -6,42 +6,35 @@
 #include "autograd/watch.h"
 
 /* A hook is bound to a value, or to a leaf. f NULL: retain_grad of `tensor`. */
-typedef struct {
+typedef struct gr_hook_entry {
     uint64_t id;
     gr_tensor *tensor;
     uint32_t value; /* 0: the leaf itself */
     gr_tensor *(*f)(gr_tensor *, void *);
     void *data;
-    gr_tensor *gradient;
+    gr_tensor *gradient, *arrived; /* retained; and by the pass that runs, which may fail */
+    uint32_t pass;
 } hook;
-typedef struct gr_hook_list {
-    hook *item;
-    uint32_t count, capacity;
-} gr_hook_list;
 
 static hook *append(gr_thread *t, gr_tensor *x, gr_site site, const char *op)
 {
-    if (!t->hooks) {
-        if (!(t->hooks = gr_allocate(sizeof *t->hooks))) return gr_fail_memory(site, op, "the hooks", sizeof *t->hooks);
-        memset(t->hooks, 0, sizeof *t->hooks);
-        gr_watch_changed(t);
-    }
-    gr_hook_list *list = t->hooks;
-    if (!gr_grow(&list->item, &list->capacity, list->count, sizeof *list->item))
-        return gr_fail_memory(site, op, "the hooks", sizeof *list->item);
-    hook *h = &list->item[list->count++];
+    if (!t->scope || !gr_grow(&t->hook, &t->hook_capacity, t->hooks, sizeof *t->hook))
+        return gr_fail_memory(site, op, "the hooks", (t->hooks + 1) * sizeof *t->hook);
+    hook *h = &t->hook[t->hooks++];
     *h = (hook){.id = ++t->serial, .tensor = x, .value = x->value};
     x->flags |= GR_HOOKED;
+    gr_watch_changed(t);
     return h;
 }
 
 static void erase(gr_thread *t, uint32_t i)
 {
-    gr_hook_list *list = t->hooks;
-    gr_tensor *gradient = list->item[i].gradient;
-    if (gradient) gr_tensor_discard(t, gradient);
-    list->count--;
-    memmove(&list->item[i], &list->item[i + 1], (list->count - i) * sizeof *list->item);
+    hook *h = &t->hook[i];
+    if (h->gradient) gr_tensor_discard(t, h->gradient);
+    if (h->arrived) gr_tensor_discard(t, h->arrived);
+    t->hooks--;
+    memmove(h, h + 1, (t->hooks - i) * sizeof *h);
+    gr_watch_changed(t);
 }
 
 static bool may_hook(const gr_thread *t, const gr_tensor *x, gr_site site, const char *op)
@@ -71,8 +64,8 @@ gr_hook gr_register_hook_at(gr_tensor *x, gr_tensor *(*f)(gr_tensor *, void *), 
 bool gr_hook_remove_at(gr_hook handle, gr_site site)
 {
     gr_thread *t = gr_self();
-    for (uint32_t i = 0; t->hooks && handle.thread == t->id && i < t->hooks->count; i++)
-        if (t->hooks->item[i].id == handle.id) {
+    for (uint32_t i = 0; handle.thread == t->id && i < t->hooks; i++)
+        if (t->hook[i].id == handle.id) {
             erase(t, i);
             return true;
         }
@@ -80,34 +73,34 @@ bool gr_hook_remove_at(gr_hook handle, gr_site site)
     return false;
 }
 
-bool gr_retain_grad_at(gr_tensor *x, gr_site site)
-{
-    gr_thread *t = gr_self();
-    if (!may_hook(t, x, site, "retain_grad")) return false;
-    return x->value == 0 || gr_retained_gradient(x) || append(t, x, site, "retain_grad") != NULL;
-}
-
 static hook *retained(const gr_tensor *x)
 {
     const gr_thread *t = gr_self();
-    for (uint32_t i = 0; t->hooks && i < t->hooks->count; i++) {
-        hook *h = &t->hooks->item[i];
+    for (uint32_t i = 0; x->flags & GR_HOOKED && i < t->hooks; i++) {
+        hook *h = &t->hook[i];
         if (!h->f && h->tensor == x && h->value == x->value) return h;
     }
     return NULL;
 }
 
+bool gr_retain_grad_at(gr_tensor *x, gr_site site)
+{
+    gr_thread *t = gr_self();
+    if (!may_hook(t, x, site, "retain_grad")) return false;
+    return x->value == 0 || retained(x) || append(t, x, site, "retain_grad") != NULL;
+}
+
 gr_tensor *gr_retained_gradient(const gr_tensor *x)
 {
-    const hook *h = x->flags & GR_HOOKED ? retained(x) : NULL;
+    const hook *h = retained(x);
     return h ? h->gradient : NULL;
 }
 
 /* The user's function may register or remove hooks, so each round looks for the next id. */
 static hook *next_hook(gr_thread *t, const gr_tensor *leaf, uint32_t value, uint64_t after, bool retains)
 {
-    for (uint32_t i = 0; i < t->hooks->count; i++) {
-        hook *h = &t->hooks->item[i];
+    for (uint32_t i = 0; i < t->hooks; i++) {
+        hook *h = &t->hook[i];
         if (h->id > after && !h->f == retains && (leaf ? h->tensor == leaf && !h->value : h->value == value)) return h;
     }
     return NULL;
@@ -139,25 +132,45 @@ bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gra
         done = h->id;
         if (!replace(t, gradient, h->f(*gradient, h->data))) return false;
     }
+    const gr_tensor *g = *gradient;
     for (hook *h = next_hook(t, leaf, value, 0, true); h; h = next_hook(t, leaf, value, h->id, true)) {
-        if (!h->gradient && !(h->gradient = gr_tensor_like(t, *gradient, (gr_dtype)(*gradient)->dtype))) {
-            gr_fail_memory(t->task->site, t->task->op, "the retained gradient", 0);
+        if (h->arrived) { /* for a pass around this one */
+            gr_kernels_of(g)->accumulate(h->arrived, g);
+            continue;
+        }
+        if (!(h->arrived = gr_tensor_like(t, g, (gr_dtype)g->dtype))) {
+            gr_fail_memory(t->task->site, t->task->op, "the retained gradient", (size_t)g->numel * gr_dtype_size[g->dtype]);
             return false;
         }
-        gr_kernels_of(*gradient)->copy(h->gradient, *gradient);
+        gr_kernels_of(g)->copy(h->arrived, g);
+        h->pass = t->task->serial;
     }
     return true;
 }
 
+void gr_hooks_settle(gr_thread *t, uint32_t pass, bool ok)
+{
+    for (hook *h = t->hook, *last = h + t->hooks; h < last; h++) {
+        gr_tensor *g = h->arrived;
+        if (!g || h->pass != pass) continue;
+        h->arrived = NULL;
+        if (ok && !h->gradient) {
+            h->gradient = g;
+            continue;
+        }
+        if (ok) gr_kernels_of(g)->accumulate(h->gradient, g);
+        gr_tensor_discard(t, g);
+    }
+}
+
 void gr_hooks_forget_values(gr_thread *t, uint32_t from)
 {
-    for (uint32_t i = t->hooks ? t->hooks->count : 0; i-- > 0;)
-        if (from == 0 || t->hooks->item[i].value >= from) erase(t, i);
-    if (from == 0 && t->hooks) gr_deallocate(t->hooks->item);
+    for (uint32_t i = t->hooks; i-- > 0;)
+        if (from == 0 || t->hook[i].value >= from) erase(t, i);
 }
 
 void gr_hooks_forget_tensor(gr_thread *t, const gr_tensor *x)
 {
-    for (uint32_t i = t->hooks ? t->hooks->count : 0; i-- > 0;)
-        if (t->hooks->item[i].tensor == x && (t->hooks->item[i].value == 0 || !t->hooks->item[i].f)) erase(t, i);
+    for (uint32_t i = t->hooks; i-- > 0;)
+        if (t->hook[i].tensor == x && (t->hook[i].value == 0 || !t->hook[i].f)) erase(t, i);
 }

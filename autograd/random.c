@@ -31,7 +31,8 @@ static bool zero_gradient(gr_call *c)
 
 static bool filled(gr_call *c, bool ok)
 {
-    if (!ok) gr_fail_memory(gr_site_of(c), c->op->name, "the numbers", (size_t)c->slot[0].tensor->numel);
+    if (!ok) gr_fail_memory(gr_site_of(c), c->op->name, "the numbers",
+                            (size_t)c->slot[0].tensor->numel * gr_dtype_size[c->slot[0].tensor->dtype]);
     return ok;
 }
 

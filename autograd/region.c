@@ -18,6 +18,7 @@ static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const 
 {
     gr_tensor region = gr_alias(dx), part = gr_alias(dy);
     gr_tensor *summed = NULL;
+    bool ok = true;
     unsigned repeated = 0;
     region.dim = (uint8_t)g->dim;
     region.numel = 1;
@@ -34,13 +35,13 @@ static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const 
     if (repeated) {
         part.numel = region.numel;
         part.contiguous = false; /* its strides are those of dy */
-        if (!(summed = gr_tensor_like(t, &part, (gr_dtype)dy->dtype)) ||
-            !gr_kernels_of(dy)->reduce(GR_REDUCE_SUM, summed, dy, repeated, false))
-            return false;
+        if (!(summed = gr_tensor_like(t, &part, (gr_dtype)dy->dtype)))
+            return gr_fail_memory((gr_site){NULL, 0}, "as_strided", "a sum", (size_t)part.numel * gr_dtype_size[dy->dtype]) != NULL;
+        ok = gr_kernels_of(dy)->reduce(GR_REDUCE_SUM, summed, dy, repeated, false);
     }
-    gr_kernels_of(dx)->accumulate(&region, summed ? summed : dy);
+    if (ok) gr_kernels_of(dx)->accumulate(&region, summed ? summed : dy);
     if (summed) gr_tensor_discard(t, summed);
-    return true;
+    return ok;
 }
 
 typedef struct {
@@ -259,15 +260,52 @@ static bool is_stale(const gr_tensor *x)
            !(x->flags & GR_UNTRACKED_VIEW);
 }
 
+bool gr_view_is_stale(const gr_call *c)
+{
+    for (int i = 0; i < c->inputs; i++)
+        if (!gr_is_number(c, i) && is_stale(c->slot[i].tensor)) return true;
+    return false;
+}
+
+/* A view as it was before it was taken again: the call that did it may be taken back. */
+typedef struct gr_refreshed {
+    gr_tensor *view;
+    uint64_t history;
+    gr_call *call;
+    uint32_t base_value;
+    uint16_t thread;
+    bool requires_grad;
+} gr_refreshed;
+
+static bool remember(gr_thread *t, gr_tensor *x)
+{
+    if (!gr_grow(&t->refreshed, &t->refreshed_capacity, t->refreshes, sizeof *t->refreshed)) return false;
+    t->refreshed[t->refreshes++] = (gr_refreshed){x, x->history, x->call, x->base_value, x->thread, x->requires_grad};
+    return true;
+}
+
+void gr_views_restore(gr_thread *t, uint32_t from)
+{
+    while (t->refreshes > from) {
+        const gr_refreshed *r = &t->refreshed[--t->refreshes];
+        gr_tensor *x = r->view;
+        x->history = r->history;
+        x->call = r->call;
+        x->base_value = r->base_value;
+        x->thread = r->thread;
+        x->requires_grad = r->requires_grad;
+    }
+}
+
 /* Takes x from its base again. A view of an outer scope keeps its header, for the history made here ends here. */
-static gr_tensor *refresh(gr_thread *t, gr_tensor *x, gr_site site)
+static gr_tensor *refresh(gr_thread *t, gr_tensor *x, const gr_call *c)
 {
     const gr_geometry g = place_in_base(x, x->base);
-    gr_tensor *again = region_run(x->base, &g, site);
+    gr_tensor *again = region_run(x->base, &g, gr_site_of(c));
     if (!again || x->owned_at < t->scope[t->depth].owned || x->owned_at == GR_NOT_OWNED) return again;
-    t->lasting++;
-    x->value = again->value;
-    x->oldest = again->oldest;
+    if (!remember(t, x))
+        return gr_fail_memory(gr_site_of(c), c->op->name, "the list of views", (t->refreshes + 1) * sizeof *t->refreshed);
+    x->history = again->history;
     x->call = again->call;
     x->requires_grad = again->requires_grad;
     x->thread = t->id;
@@ -285,7 +323,7 @@ gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
     bool ok = true;
     for (int i = 0; ok && i < kept->inputs; i++)
         if (!gr_is_number(kept, i) && is_stale(kept->slot[i].tensor))
-            ok = (kept->slot[i].tensor = refresh(t, kept->slot[i].tensor, gr_site_of(kept))) != NULL;
+            ok = (kept->slot[i].tensor = refresh(t, kept->slot[i].tensor, kept)) != NULL;
     c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
     if (c) memcpy((void *)c, kept, bytes);
     gr_storage_drop(t, aside);
@@ -322,12 +360,18 @@ static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape
                                  .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry),
                                  .rule = "da = dy elsewhere, db = dy there"};
 
-bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
+bool gr_view_may_replace_base(gr_thread *t, const gr_tensor *x, const gr_call *c)
+{
+    const size_t bytes = gr_call_bytes(&replace_op, 2);
+    return !x->base || x->base->state != GR_LIVE || gr_tape_reserve(t, c, bytes) ||
+           gr_fail_memory(gr_site_of(c), c->op->name, "the tape", bytes);
+}
+
+void gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
 {
     gr_tensor *base = x->base;
-    if (!base || base->state != GR_LIVE) return true;
-    gr_call *c = gr_call_begin(&replace_op, 2, site);
-    if (!c) return false;
+    if (!base || base->state != GR_LIVE) return;
+    gr_call *c = gr_call_begin(&replace_op, 2, site); /* there is room */
     *(gr_geometry *)gr_attributes(c) = place_in_base(x, base);
     c->slot[0] = (gr_slot){.tensor = base, .value = base->value};
     c->slot[1] = (gr_slot){.tensor = x, .value = x->value};
@@ -335,5 +379,4 @@ bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
     const uint32_t oldest = base->value && base->oldest < x->oldest ? base->oldest : x->oldest;
     gr_call_record(c, t, oldest, 0);
     x->base_value = base->value;
-    return true;
 }

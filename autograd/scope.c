@@ -7,48 +7,35 @@
 #include "autograd/watch.h"
 #include "core/parallel.h"
 
-/* Gradients of leaves that have history: it is cut when their scope ends. */
-typedef struct gr_history_list {
-    uint32_t count, capacity;
-    gr_tensor **gradient;
-} gr_history_list;
-
 bool gr_note_history(gr_thread *t, gr_tensor *gradient)
 {
-    if (!t->histories) {
-        if (!(t->histories = gr_allocate(sizeof *t->histories))) return false;
-        memset(t->histories, 0, sizeof *t->histories);
-    }
-    gr_history_list *list = t->histories;
-    if (!gr_grow(&list->gradient, &list->capacity, list->count, sizeof *list->gradient)) return false;
-    list->gradient[list->count++] = gradient;
+    if (!gr_grow(&t->history, &t->history_capacity, t->histories, sizeof *t->history)) return false;
+    t->history[t->histories++] = gradient;
     return true;
 }
 
 static void cut_histories(gr_thread *t, uint32_t from)
 {
-    gr_history_list *list = t->histories;
     uint32_t kept = 0;
-    for (uint32_t i = 0; list && i < list->count; i++) {
-        gr_tensor *g = list->gradient[i];
+    for (uint32_t i = 0; i < t->histories; i++) {
+        gr_tensor *g = t->history[i];
         if (g->state == GR_LIVE && g->value && g->value < from)
-            list->gradient[kept++] = g;
+            t->history[kept++] = g;
         else if (g->state == GR_LIVE) {
             g->value = 0;
             g->grad = NULL;
             g->requires_grad = false;
         }
     }
-    if (list) list->count = kept;
+    t->histories = kept;
 }
 
 /* ---- ownership ---- */
 
 static void forget_gradient(gr_thread *t, gr_tensor *g)
 {
-    gr_history_list *list = t->histories;
-    for (uint32_t i = 0; list && i < list->count; i++)
-        if (list->gradient[i] == g) list->gradient[i--] = list->gradient[--list->count];
+    for (uint32_t i = 0; i < t->histories; i++)
+        if (t->history[i] == g) t->history[i--] = t->history[--t->histories];
 }
 
 void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf)
@@ -99,30 +86,22 @@ GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
 static inline void tape_back(gr_thread *t, const struct gr_tape_mark *mark)
 {
     if (t->tape.values != mark->values) {
-        if (gr_unlikely(t->hooks != NULL)) gr_hooks_forget_values(t, mark->values + 1);
-        if (gr_unlikely(t->histories != NULL)) cut_histories(t, mark->values + 1);
+        if (gr_unlikely(t->hooks)) gr_hooks_forget_values(t, mark->values + 1);
+        if (gr_unlikely(t->histories)) cut_histories(t, mark->values + 1);
     }
     t->tape = *mark;
 }
 
 /* ---- calls made of others ---- */
 
-gr_compound gr_compound_begin(const char *op)
+void gr_compound_undo(gr_thread *t, const gr_compound *whole)
 {
-    gr_thread *t = gr_self();
-    const gr_compound whole = {t->whole, t->owned_count, t->depth, t->lasting, t->tape};
-    if (!t->whole) t->whole = op;
-    return whole;
-}
-
-void *gr_compound_end(const gr_compound *whole, void *result)
-{
-    gr_thread *t = gr_self();
-    t->whole = whole->outer;
-    if (result || t->lasting != whole->lasting || t->depth != whole->depth) return result;
+    gr_scope_state *s = &t->scope[t->depth];
+    if (t->changed_from < whole->owned || t->depth != whole->depth) return;
+    gr_views_restore(t, whole->refreshes);
     gr_owned_release(t, whole->owned, (gr_site){NULL, 0});
     tape_back(t, &whole->tape);
-    return NULL;
+    if (s->owned > t->owned_count) s->owned = t->owned_count; /* of what was kept, nothing is left */
 }
 
 /* ---- scopes ---- */
@@ -131,9 +110,9 @@ static gr_scope scope_open(bool recording, gr_site site, const char *op)
 {
     gr_thread *t = gr_self();
     if (gr_unlikely(t->depth + 1 >= t->scope_capacity) &&
-        !gr_grow(&t->scope, &t->scope_capacity, t->depth + 1, sizeof *t->scope)) {
+        !(t->scope && gr_grow(&t->scope, &t->scope_capacity, t->depth + 1, sizeof *t->scope))) {
         gr_fail_memory(site, op, "the scope", sizeof *t->scope);
-        return (gr_scope){t->id, 0, 0};
+        return (gr_scope){0, 0, 0};
     }
     if (gr_unlikely(t->depth == 1000) && !t->warned_depth) {
         t->warned_depth = true;
@@ -174,7 +153,7 @@ GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
     if (gr_unlikely(scope.thread != t->id || scope.depth == 0 || scope.depth > t->depth ||
                     t->scope[scope.depth].serial != scope.serial)) {
         gr_fail(GR_ERROR_STATE, site, "scope_end", "scope %s; must be open, on the thread that opened it",
-                scope.thread != t->id ? "is of another thread" : "has ended already");
+                scope.serial == 0 ? "was not begun" : scope.thread != t->id ? "is of another thread" : "has ended already");
         return false;
     }
     if (gr_unlikely(t->task && scope.depth <= t->task->depth)) {
@@ -212,7 +191,7 @@ static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
     } else if ((other & 3) == GR_OWNS_OBJECT)
         ((gr_object *)(other & ~(uintptr_t)3))->owned_at = owned_at;
     t->scope[depth].owned++;
-    t->lasting++;
+    if (first < t->changed_from) t->changed_from = first;
     return first;
 }
 
@@ -282,10 +261,10 @@ void gr_thread_close(gr_thread *t)
     t->depth = 0;
     gr_owned_release(t, 0, (gr_site){"thread end", 1});
     gr_hooks_forget_values(t, 0);
-    gr_deallocate(t->hooks);
+    gr_deallocate(t->hook);
     gr_norms_forget(t);
-    if (t->histories) gr_deallocate(t->histories->gradient);
-    gr_deallocate(t->histories);
+    gr_deallocate(t->history);
+    gr_deallocate(t->refreshed);
     for (uint32_t i = 0; i < t->chunks; i++) gr_deallocate(t->chunk[i]);
     gr_deallocate(t->chunk);
 }

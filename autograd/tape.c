@@ -8,29 +8,41 @@
 
 /* ---- the tape's memory: chunks that never move, so a call may be read while others are appended ---- */
 
-enum { CHUNK = 256 << 10 };
+enum { CHUNK = 256 << 10, HEAD = 8 };
 
-/* The next chunk with room: each begins with its size. */
+/* The next chunk with room for so many bytes, made if there is none; NULL without memory. Each begins with its size. */
+static char *next_chunk(gr_thread *t, size_t bytes, uint32_t *number)
+{
+    size_t room;
+    for (*number = t->tape.end ? t->tape.chunk + 1 : 0; *number < t->chunks; ++*number) {
+        memcpy(&room, t->chunk[*number], sizeof room);
+        if (room >= bytes) return t->chunk[*number];
+    }
+    room = bytes > CHUNK ? bytes : CHUNK;
+    const bool listed = t->scope && gr_grow(&t->chunk, &t->chunk_capacity, t->chunks, sizeof *t->chunk);
+    char *chunk = listed ? gr_allocate(HEAD + room) : NULL;
+    if (!chunk) return NULL;
+    memcpy(chunk, &room, sizeof room);
+    return t->chunk[t->chunks++] = chunk;
+}
+
 gr_call *gr_call_begin_slow(gr_thread *t, size_t bytes, gr_site site, const char *op)
 {
-    enum { HEAD = 8 };
-    uint32_t next = t->tape.end ? t->tape.chunk + 1 : 0;
-    size_t room = bytes > CHUNK ? bytes : CHUNK;
-    for (; next < t->chunks; next++) {
-        memcpy(&room, t->chunk[next], sizeof room);
-        if (room >= bytes) break;
-    }
-    if (next == t->chunks) {
-        room = bytes > CHUNK ? bytes : CHUNK;
-        char *chunk = gr_grow(&t->chunk, &t->chunk_capacity, t->chunks, sizeof *t->chunk) ? gr_allocate(HEAD + room) : NULL;
-        if (!chunk) return gr_fail_memory(site, op, "the tape", room);
-        memcpy(chunk, &room, sizeof room);
-        t->chunk[t->chunks++] = chunk;
-    }
-    t->tape.chunk = next;
-    t->tape.next = t->chunk[next] + HEAD;
+    uint32_t number;
+    size_t room;
+    char *chunk = next_chunk(t, bytes, &number);
+    if (!chunk) return gr_fail_memory(site, op, "the tape", bytes > CHUNK ? bytes : CHUNK);
+    memcpy(&room, chunk, sizeof room);
+    t->tape.chunk = number;
+    t->tape.next = chunk + HEAD;
     t->tape.end = t->tape.next + room;
     return (gr_call *)(void *)t->tape.next;
+}
+
+bool gr_tape_reserve(gr_thread *t, const gr_call *c, size_t bytes)
+{
+    uint32_t number;
+    return (size_t)(t->tape.end - (const char *)c) >= c->bytes + bytes || next_chunk(t, bytes, &number);
 }
 
 /* ---- errors ---- */
@@ -133,13 +145,6 @@ static inline __attribute__((always_inline)) bool check_inputs(gr_call *c, const
     return true;
 }
 
-static GR_COLD gr_tensor *no_memory(gr_call *c, const gr_tensor *y)
-{
-    char shape[GR_SHAPE_TEXT];
-    return gr_fail(GR_ERROR_MEMORY, gr_site_of(c), c->op->name, "no memory for the result %s %s (%zu bytes); must be free",
-                   gr_shape_text(y, shape), gr_dtype_name[y->dtype], (size_t)y->numel * gr_dtype_size[y->dtype]);
-}
-
 static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
 {
     t->running = NULL;
@@ -158,6 +163,12 @@ static GR_COLD bool no_header(gr_thread *t, gr_call *c, int outputs)
     return abandon(t, c, outputs);
 }
 
+static GR_COLD gr_tensor *no_memory(gr_thread *t, gr_call *c, const gr_tensor *y)
+{
+    gr_fail_result(gr_site_of(c), c->op->name, y);
+    return abandon(t, c, 1);
+}
+
 static inline bool own_memory(gr_thread *t, gr_tensor *y)
 {
     return gr_can_own(t) && (y->storage || gr_attach_memory(t, y));
@@ -174,10 +185,21 @@ static bool make_outputs(gr_call *c, gr_thread *t, uint8_t device)
     }
     bool ok = c->op->shape(c);
     for (int k = 0; ok && k < c->outputs; k++) {
-        ok = own_memory(t, out[k].tensor);
-        if (!ok) no_memory(c, out[k].tensor);
+        ok = out[k].tensor->storage || gr_attach_memory(t, out[k].tensor);
+        if (!ok) gr_fail_result(gr_site_of(c), c->op->name, out[k].tensor);
     }
     return ok || abandon(t, c, c->outputs);
+}
+
+/* The outputs go to the open scope, after whatever forward has made. */
+static bool own_outputs(gr_call *c, gr_thread *t)
+{
+    if (!gr_can_own_all(t, c->outputs)) {
+        gr_fail_memory(gr_site_of(c), c->op->name, "the owner's list", (t->owned_count + c->outputs) * sizeof *t->owned);
+        return abandon(t, c, c->outputs);
+    }
+    for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
+    return true;
 }
 
 /* Only the gradients that are wanted decide what must stay as it is. */
@@ -213,14 +235,21 @@ static inline void append(gr_call *c, gr_thread *t, uint32_t reads)
     t->tape.next = (char *)c + c->bytes;
 }
 
+/* x gets another history in place. What no scope owns was there before whatever runs. */
+static void note_change(gr_thread *t, gr_tensor *x)
+{
+    const uint32_t place = x->owned_at == GR_NOT_OWNED ? 0 : x->owned_at;
+    if (place < t->changed_from) t->changed_from = place;
+    if (!x->value && x->grad) gr_tensor_kill_gradient(t, x);
+}
+
 void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)
 {
     append(c, t, reads);
     for (int k = 0; k < c->outputs; k++) {
         gr_slot *out = gr_out(c, k);
         out->version = out->tensor->storage->version;
-        if (c->op->in_place) t->lasting++;
-        if (c->op->in_place && !out->tensor->value && out->tensor->grad) gr_tensor_kill_gradient(t, out->tensor);
+        if (c->op->in_place) note_change(t, out->tensor);
         if (!(c->op->no_gradient >> k & 1)) give_value(c, t, out, c->first_value + (uint32_t)k, oldest);
     }
 }
@@ -259,19 +288,26 @@ gr_site gr_latest_site(const gr_thread *t)
     return t->ran ? gr_site_of(t->ran) : (gr_site){NULL, 0};
 }
 
+static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t);
+
+static GR_COLD gr_tensor *run_refreshed(gr_call *c, gr_thread *t)
+{
+    const gr_compound whole = gr_compound_begin(NULL);
+    c = gr_view_refresh(t, c);
+    return gr_compound_end(&whole, c ? run_any(c, t) : NULL);
+}
+
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
-static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
+static gr_tensor *run_any(gr_call *c, gr_thread *t)
 {
     histories h;
     if (!check_inputs(c, t, &h)) return NULL;
-    if (h.stale && t->recording) {
-        c = gr_view_refresh(t, c);
-        if (!c || !check_inputs(c, t, &h)) return NULL;
-    }
+    if (h.stale && t->recording && gr_view_is_stale(c)) return run_refreshed(c, t);
     if (c->op->in_place) return run_in_place(c, t, &h);
-    if (!make_outputs(c, t, h.device) || !run_forward(c, t, h.device)) return NULL;
+    const uint32_t owned = t->owned_count;
+    if (!make_outputs(c, t, h.device)) return NULL;
+    if (!run_forward(c, t, h.device) || !own_outputs(c, t)) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
-    for (int k = 0; k < c->outputs; k++) gr_own(t, gr_out(c, k)->tensor);
     if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest, h.reads);
     return gr_out(c, 0)->tensor;
 }
@@ -290,7 +326,7 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
     gr_header_init(y, h.device);
     gr_out(c, 0)->tensor = y;
     if (gr_unlikely(!op->shape(c))) return abandon(t, c, 1);
-    if (gr_unlikely(!own_memory(t, y))) return no_memory(c, y), abandon(t, c, 1);
+    if (gr_unlikely(!own_memory(t, y))) return no_memory(t, c, y);
     t->running = c;
     if (gr_unlikely(!op->forward(c))) return abandon(t, c, 1);
     t->running = NULL;
@@ -367,9 +403,12 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     const bool records = t->recording && op->backward && (h->needs || (x->base && x->base->requires_grad));
     const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
+    if (records && !gr_view_may_replace_base(t, x, c)) return NULL;
     if (records && c->reads & 1) { /* backward reads what is about to be overwritten */
         gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
-        if (!before) return gr_fail_memory(gr_site_of(c), op->name, "the value before the change", (size_t)x->numel);
+        if (!before)
+            return gr_fail_memory(gr_site_of(c), op->name, "the value before the change",
+                                  (size_t)x->numel * gr_dtype_size[x->dtype]);
         gr_kernels_of(x)->copy(before, x);
         gr_own(t, before);
         if (x->value) { /* it is the old value, so a recorded backward goes on from it */
@@ -389,7 +428,8 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     x->storage->changed_line = c->line;
     if (!records) return x;
     gr_call_record(c, t, h->oldest, h->reads);
-    return gr_view_replace_base(t, x, gr_site_of(c)) ? x : NULL;
+    gr_view_replace_base(t, x, gr_site_of(c));
+    return x;
 }
 
 /* ---- for the functions of an op ---- */

@@ -67,6 +67,7 @@ static inline gr_value gr_slot_value(const gr_call *c, int i)
 /* One backward pass. Gradients of intermediate values are indexed by value - low. */
 typedef struct {
     gr_tensor *leaf, *gradient;
+    bool waited; /* gradient's memory waited with the leaf */
 } gr_pending;
 typedef struct gr_task {
     struct gr_task *outer;
@@ -87,12 +88,18 @@ typedef struct gr_task {
 
 /* ---- the door (tape.c) ---- */
 gr_call *gr_call_begin_slow(gr_thread *t, size_t bytes, gr_site site, const char *op);
+/* Room for a call of so many bytes behind c: beginning it will not fail. */
+bool gr_tape_reserve(gr_thread *t, const gr_call *c, size_t bytes);
+static inline size_t gr_call_bytes(const gr_op *op, int inputs)
+{
+    const size_t slots = (size_t)inputs + (op->outputs ? op->outputs : 1);
+    return sizeof(gr_call) + slots * sizeof(gr_slot) + ((op->attribute_bytes + 7) & ~(size_t)7);
+}
 static inline gr_call *gr_call_begin(const gr_op *op, int inputs, gr_site site)
 {
     gr_thread *t = gr_self();
     const uint8_t outputs = op->outputs ? op->outputs : 1;
-    const size_t bytes =
-        sizeof(gr_call) + ((size_t)inputs + outputs) * sizeof(gr_slot) + ((op->attribute_bytes + 7) & ~(size_t)7);
+    const size_t bytes = gr_call_bytes(op, inputs);
     gr_call *c = (gr_call *)(void *)t->tape.next;
     if (gr_unlikely((size_t)(t->tape.end - t->tape.next) < bytes) && !(c = gr_call_begin_slow(t, bytes, site, op->name)))
         return NULL;
@@ -143,12 +150,29 @@ bool gr_call_same_key(gr_call *c, int i, int j);
 /* Errors inside bear the name of the whole, and if it fails, what it made and recorded goes. */
 typedef struct {
     const char *outer;
-    uint32_t owned, depth, lasting;
+    uint32_t owned, depth, changed_from, refreshes;
     struct gr_tape_mark tape;
 } gr_compound;
-gr_compound gr_compound_begin(const char *op);
+static inline gr_compound gr_compound_begin(const char *op)
+{
+    gr_thread *t = gr_self();
+    const gr_compound whole = {t->whole, t->owned_count, t->depth, t->changed_from, t->refreshes, t->tape};
+    t->changed_from = UINT32_MAX;
+    t->wholes++;
+    if (!t->whole) t->whole = op;
+    return whole;
+}
+GR_COLD void gr_compound_undo(gr_thread *t, const gr_compound *whole);
 /* Returns result; NULL: the whole has failed. */
-void *gr_compound_end(const gr_compound *whole, void *result);
+static inline void *gr_compound_end(const gr_compound *whole, void *result)
+{
+    gr_thread *t = gr_self();
+    if (gr_unlikely(!result) && t->scope) gr_compound_undo(t, whole);
+    t->whole = whole->outer;
+    if (whole->changed_from < t->changed_from) t->changed_from = whole->changed_from;
+    if (t->wholes && --t->wholes == 0) t->refreshes = 0; /* a thread without memory may have got its state since */
+    return result;
+}
 
 /* ---- backward (backward.c) ---- */
 /* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL when it is not
@@ -179,13 +203,20 @@ static inline bool gr_is_recording_backward(void)
 
 /* ---- views (view.c) ---- */
 /* An input is a view whose base has moved on: it is taken again, in front of the call, which moves. */
+bool gr_view_is_stale(const gr_call *c);
 GR_COLD gr_call *gr_view_refresh(gr_thread *t, gr_call *c);
-/* x, a view, was changed in place: its base's history becomes "the old one with x's region replaced". */
-bool gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site);
+/* The views that were taken again since then become what they were. */
+void gr_views_restore(gr_thread *t, uint32_t from);
+/* x, a view, is changed in place by c: room for what follows, before anything changes; and afterwards its base's history
+ * becomes "the old one with x's region replaced". */
+bool gr_view_may_replace_base(gr_thread *t, const gr_tensor *x, const gr_call *c);
+void gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site);
 
 /* ---- hooks (hook.c) ---- */
 /* The hooks of a leaf, or of a value (leaf NULL), see its finished gradient and may replace it. */
 bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gradient);
+/* The end of a pass: what arrived for retain_grad is added to what it retains, or forgotten. */
+void gr_hooks_settle(gr_thread *t, uint32_t pass, bool ok);
 void gr_hooks_forget_values(gr_thread *t, uint32_t from);
 void gr_hooks_forget_tensor(gr_thread *t, const gr_tensor *x);
 gr_tensor *gr_retained_gradient(const gr_tensor *x);

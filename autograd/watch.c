@@ -59,14 +59,28 @@ typedef struct gr_norm_list {
     uint32_t capacity;
 } gr_norm_list;
 
+static bool has_room(gr_norm_list *list, uint32_t value)
+{
+    while (value >= list->capacity) {
+        const uint32_t before = list->capacity;
+        if (!gr_grow(&list->of, &list->capacity, before, sizeof *list->of)) return false;
+        memset(list->of + before, 0, (list->capacity - before) * sizeof *list->of);
+    }
+    return true;
+}
+
 bool gr_set_tape_norms_at(bool on, gr_site site)
 {
     gr_thread *t = gr_self();
     if (!on) gr_norms_forget(t);
     if (on && !t->norms) {
-        if (!(t->norms = gr_allocate(sizeof *t->norms)))
-            return gr_fail_memory(site, "set_tape_norms", "the norms", sizeof *t->norms) != NULL;
-        *t->norms = (gr_norm_list){NULL, 0};
+        gr_norm_list *list = t->scope ? gr_allocate(sizeof *list) : NULL;
+        if (list) *list = (gr_norm_list){NULL, 0};
+        if (!list || !has_room(list, 0)) {
+            gr_deallocate(list);
+            return gr_fail_memory(site, "set_tape_norms", "the norms", sizeof *list) != NULL;
+        }
+        t->norms = list;
     }
     gr_watch_changed(t);
     return true;
@@ -77,16 +91,6 @@ void gr_norms_forget(gr_thread *t)
     if (t->norms) gr_deallocate(t->norms->of);
     gr_deallocate(t->norms);
     t->norms = NULL;
-}
-
-static bool has_room(gr_norm_list *list, uint32_t value)
-{
-    while (value >= list->capacity) {
-        const uint32_t before = list->capacity;
-        if (!gr_grow(&list->of, &list->capacity, before, sizeof *list->of)) return false;
-        memset(list->of + before, 0, (list->capacity - before) * sizeof *list->of);
-    }
-    return true;
 }
 
 bool gr_norms_note(gr_thread *t, const gr_call *c)

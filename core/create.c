@@ -40,8 +40,7 @@ gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype)
                        gr_sizes_text(s, text));
     gr_tensor *x = gr_can_own(t) ? gr_tensor_like(t, &shape, dtype) : NULL;
     if (!x)
-        return gr_fail(GR_ERROR_MEMORY, args->site, op, "no memory for the result %s %s (%zu bytes); must be free",
-                       gr_sizes_text(s, text), gr_dtype_name[dtype], (size_t)shape.numel * gr_dtype_size[dtype]);
+        return gr_fail_result(args->site, op, &shape);
     x->requires_grad = args->requires_grad;
     gr_own(t, x);
     return x;
@@ -199,8 +198,12 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
     gr_tensor *x = gr_make("arange", &made, dtype);
     if (!x) return NULL;
     /* computed in double (integers: int64), converted by the copy kernel */
-    gr_tensor *wide = gr_host_like(gr_self(), x, integers ? GR_INT64 : GR_FLOAT64);
-    if (!wide) return gr_fail_memory(args->site, "arange", "the sequence", (size_t)count * 8);
+    gr_thread *t = gr_self();
+    gr_tensor *wide = gr_host_like(t, x, integers ? GR_INT64 : GR_FLOAT64);
+    if (!wide) {
+        gr_take_back(t, x);
+        return gr_fail_memory(args->site, "arange", "the sequence", (size_t)count * 8);
+    }
     const double start = number_of(args->start), step = number_of(args->step);
     for (int64_t i = 0; i < count; i++) {
         if (integers)
@@ -209,7 +212,8 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
             ((double *)wide->data)[i] = start + (double)i * step;
     }
     const bool ok = gr_transfer(x, wide);
-    gr_tensor_discard(gr_self(), wide);
+    gr_tensor_discard(t, wide);
+    if (!ok) gr_take_back(t, x);
     return ok ? x : NULL;
 }
 

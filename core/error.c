@@ -77,6 +77,15 @@ void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t b
     return gr_fail(GR_ERROR_MEMORY, site, op, "no memory for %s (%zu bytes); must be free", purpose, bytes);
 }
 
+/* An empty one has a block too. */
+void *gr_fail_result(gr_site site, const char *op, const gr_tensor *y)
+{
+    char shape[GR_SHAPE_TEXT];
+    const size_t bytes = (size_t)y->numel * gr_dtype_size[y->dtype];
+    return gr_fail(GR_ERROR_MEMORY, site, op, "no memory for the result %s %s (%zu bytes); must be free",
+                   gr_shape_text(y, shape), gr_dtype_name[y->dtype], bytes ? bytes : gr_class_bytes(0));
+}
+
 bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name)
 {
     if (!t)

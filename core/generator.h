@@ -17,6 +17,8 @@ typedef struct gr_generator {
     double normal;
 } gr_generator;
 
+/* A copy of the process's generator (random.c), for the tests. */
+gr_generator gr_generator_now(void);
 /* Starts the stream of seed, whose low 32 bits count, and forgets a waiting normal. */
 void gr_generator_seed(gr_generator *g, uint64_t seed);
 uint32_t gr_generator_u32(gr_generator *g);

@@ -83,11 +83,16 @@ typedef struct gr_thread {
     gr_site forward_site; /* of the gr_forward that runs */
     struct gr_call *running; /* the call whose kernels run */
     gr_outside outside;      /* the latest call that ran kernels outside of calls */
-    struct gr_hook_list *hooks;
+    struct gr_hook_entry *hook;
+    uint32_t hooks, hook_capacity;
     struct gr_norm_list *norms; /* of gradients, when they are to be noted */
-    struct gr_history_list *histories;
+    gr_tensor **history; /* leaves' gradients that have one: it is cut when its scope ends */
+    uint32_t histories, history_capacity;
+    uint32_t wholes;   /* calls made of others that run, and */
     const char *whole; /* the public call made of others that runs: errors bear its name */
-    uint32_t lasting;  /* changes of a history or an owner that gr_compound_end cannot take back */
+    uint32_t changed_from; /* the first place of an owned object whose history or owner has changed: see gr_compound_end */
+    struct gr_refreshed *refreshed; /* views taken again, as they were before */
+    uint32_t refreshes, refreshed_capacity;
     gr_storage *pool[GR_CLASSES];
     size_t pool_bytes;
     struct gr_device_pool *device_pool[GR_DEVICES];
@@ -116,6 +121,7 @@ const char *gr_file_name(const char *path);
 /* What errors of kernels and devices, which know no site, belong to (autograd/tape.c). */
 void gr_running(const gr_thread *t, gr_site *site, const char **op);
 GR_COLD void *gr_fail_memory(gr_site site, const char *op, const char *purpose, size_t bytes);
+GR_COLD void *gr_fail_result(gr_site site, const char *op, const gr_tensor *y); /* of y's sizes and dtype */
 /* Checks that t can be used: not NULL, alive. `name` is the argument's. */
 GR_COLD bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name);
 static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, const char *name)
@@ -144,7 +150,7 @@ GR_COLD void gr_storage_surplus(gr_thread *t, gr_storage *s);
 GR_COLD bool gr_headers_grow(gr_thread *t);
 /* Room among those that wait for so many more headers, so that a drop never allocates. */
 GR_COLD bool gr_headers_room(gr_thread *t, uint32_t count);
-GR_COLD bool gr_owned_grow(gr_thread *t);
+GR_COLD bool gr_owned_grow(gr_thread *t, uint32_t count);
 bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size); /* *array, doubled to hold count + 1 */
 
 /* 64, 128, ... 512 bytes, then four classes to each doubling. */
@@ -158,7 +164,16 @@ static inline int gr_class_of(size_t bytes)
 size_t gr_class_bytes(int size_class);
 void gr_pool_release(gr_thread *t);
 void *gr_scope_memory(gr_thread *t, size_t bytes);
+/* A thread's blocks and headers go to the others; the end of all memory, when no thread has state any more. */
+void gr_pool_close(gr_thread *t);
+void gr_pool_end(void);
+/* For the tests: blocks and headers in use, if t is the only thread, and the slabs they are cut from. */
+typedef struct {
+    int64_t blocks, headers, slabs;
+} gr_pool_use;
+gr_pool_use gr_pool_look(const gr_thread *t);
 void gr_thread_shutdown(void);
+void gr_memory_end(void); /* the same for the whole process, which may begin anew */
 /* Where this thread's latest call stands; file NULL: there was none (autograd/tape.c). */
 gr_site gr_latest_site(const gr_thread *t);
 /* What the upper layers do when a thread ends (autograd/scope.c), and when the process does (core/device.c). */
@@ -238,11 +253,16 @@ static inline void gr_header_drop(gr_thread *t, gr_tensor *x)
     if (gr_likely(old != NULL)) t->ready[t->ready_count++] = old;
 #endif
 }
-/* Puts x among what the open scope owns. Call gr_can_own first where failure must be possible. */
+/* Room for so many more objects among what the open scope owns. */
+static inline bool gr_can_own_all(gr_thread *t, uint32_t count)
+{
+    return gr_likely(t->owned_capacity - t->owned_count >= count) ? true : gr_owned_grow(t, count);
+}
 static inline bool gr_can_own(gr_thread *t)
 {
-    return gr_likely(t->owned_count < t->owned_capacity) ? true : gr_owned_grow(t);
+    return gr_can_own_all(t, 1);
 }
+/* Puts x among what the open scope owns. Call gr_can_own first where failure must be possible. */
 static inline void gr_own(gr_thread *t, gr_tensor *x)
 {
     gr_assert(t->owned_count < t->owned_capacity && x->state == GR_LIVE && x->owned_at == GR_NOT_OWNED);
@@ -255,6 +275,8 @@ static inline bool gr_is_owned(const gr_thread *t, uint32_t owned_at, const void
 {
     return owned_at < t->owned_count && t->owned[owned_at] == ((uintptr_t)object | tag);
 }
+/* The end of x, which the open scope was given by a call that has failed since. */
+void gr_take_back(gr_thread *t, gr_tensor *x);
 /* Takes x from its scope, for another owner. */
 static inline void gr_disown(gr_thread *t, gr_tensor *x)
 {

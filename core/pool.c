@@ -1,11 +1,9 @@
-/* pool.c - memory: blocks by size, headers, what a thread owns, and the thread's own state. */
+/* pool.c - memory: blocks by size, headers, and the list of what a thread owns. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/internal.h"
-
-GR_TLS gr_thread *gr_self_pointer;
 
 bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
 {
@@ -32,6 +30,7 @@ static _Atomic int64_t common_count;
 enum { SLAB = 64 << 10, SMALL = 1024, HEADER = 64 };
 _Static_assert(sizeof(gr_storage) <= HEADER, "a storage's header is one cache line");
 static void *slabs;
+static _Atomic int64_t blocks_made, slab_count; /* that the system has given and not got back */
 
 size_t gr_class_bytes(int size_class)
 {
@@ -77,6 +76,13 @@ static void storage_init(gr_storage *s, int size_class, size_t bytes)
     s->size_class = (uint8_t)size_class;
     s->bytes = bytes;
     atomic_init(&s->refs, 1);
+    blocks_made++;
+}
+
+static void storage_end(gr_storage *s)
+{
+    blocks_made--;
+    gr_deallocate(s);
 }
 
 #ifndef GR_DEBUG
@@ -89,6 +95,7 @@ static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
     pthread_mutex_lock(&common_lock);
     memcpy(slab, &slabs, sizeof slabs);
     slabs = slab;
+    slab_count++;
     pthread_mutex_unlock(&common_lock);
     const size_t step = HEADER + bytes;
     for (size_t at = 64 + step; at + step <= SLAB; at += step) {
@@ -131,7 +138,7 @@ gr_storage *gr_storage_take(gr_thread *t, size_t bytes)
 void gr_storage_return(gr_thread *t, gr_storage *s)
 {
     if (s->device) gr_device_storage_return(t, s);
-    else gr_deallocate(s);
+    else storage_end(s);
 }
 
 #endif
@@ -142,7 +149,7 @@ static void list_release(gr_storage **list, int size_class)
     while (*list) {
         gr_storage *s = *list;
         *list = s->next;
-        gr_deallocate(s);
+        storage_end(s);
     }
 }
 
@@ -167,6 +174,7 @@ void gr_pool_release(gr_thread *t)
  * another thread, so slabs stay until the process ends. Under common_lock. */
 static gr_tensor *spare_headers;
 static void *header_slabs;
+static _Atomic int64_t headers_made;
 enum { HEADERS = 64, HEADER_BYTES = 256 };
 _Static_assert(sizeof(gr_tensor) <= HEADER_BYTES, "four cache lines");
 
@@ -208,6 +216,8 @@ static gr_tensor *cut_headers(uint32_t count)
     pthread_mutex_lock(&common_lock);
     memcpy(slab, &header_slabs, sizeof header_slabs);
     header_slabs = slab;
+    slab_count++;
+    headers_made += count;
     pthread_mutex_unlock(&common_lock);
     gr_tensor *chain = NULL;
     for (uint32_t i = count; i-- > 0;) {
@@ -270,12 +280,14 @@ static void warn_of_root(gr_thread *t)
     fprintf(stderr, "warning: the root scope owns %u results; wrap the loop body in a scope: gr_scope_begin\n", t->owned_count);
 }
 
-bool gr_owned_grow(gr_thread *t)
+bool gr_owned_grow(gr_thread *t, uint32_t count)
 {
     if (!t->scope) return false;
     warn_of_root(t);
-    if (!gr_grow(&t->owned, &t->owned_capacity, t->owned_count, sizeof *t->owned)) return false;
-    if (t->owned_count < ROOT_RESULTS && t->owned_capacity > ROOT_RESULTS) t->owned_capacity = ROOT_RESULTS; /* to come back then */
+    while (t->owned_capacity - t->owned_count < count)
+        if (!gr_grow(&t->owned, &t->owned_capacity, t->owned_capacity, sizeof *t->owned)) return false;
+    if (t->owned_count + count <= ROOT_RESULTS && t->owned_capacity > ROOT_RESULTS)
+        t->owned_capacity = ROOT_RESULTS; /* to come back then */
     return true;
 }
 
@@ -298,77 +310,18 @@ void *gr_scope_memory(gr_thread *t, size_t bytes)
     return s->data;
 }
 
-/* ---- threads ---- */
+/* ---- the ends ---- */
 
-static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-static _Atomic uint32_t thread_count;
-
-static void thread_end(void *memory)
+void gr_pool_close(gr_thread *t)
 {
-    gr_thread *t = memory;
-    gr_self_pointer = t;
-    gr_thread_close(t);
-    gr_device_pools_end(t);
     for (int c = 0; c < GR_CLASSES; c++)
         while (t->pool[c]) {
             gr_storage *s = t->pool[c];
             t->pool[c] = s->next;
             common_put(s);
         }
-    gr_self_pointer = NULL;
     headers_end(t);
     gr_deallocate(t->owned);
-    gr_deallocate(t->scope);
-    gr_deallocate(t);
-}
-
-static void thread_key_make(void)
-{
-    pthread_key_create(&thread_key, thread_end);
-}
-
-/* Stands in for a thread's state that there is no memory for: nothing can be made with it, errors are kept. */
-static gr_thread without_memory = {.id = UINT16_MAX};
-
-static void take_over_error(gr_thread *t)
-{
-    pthread_mutex_lock(&common_lock);
-    if (without_memory.failed) {
-        memcpy(t->error_text, without_memory.error_text, sizeof t->error_text);
-        t->error_kind = without_memory.error_kind;
-        t->failed = true;
-        without_memory.failed = false;
-    }
-    pthread_mutex_unlock(&common_lock);
-}
-
-gr_thread *gr_thread_start(void)
-{
-    pthread_once(&thread_once, thread_key_make);
-    gr_thread *t = gr_allocate(sizeof *t);
-    if (!t) return &without_memory;
-    memset(t, 0, sizeof *t);
-    t->id = (uint16_t)(atomic_fetch_add(&thread_count, 1) + 1);
-    t->recording = true;
-    if (!gr_grow(&t->scope, &t->scope_capacity, 0, sizeof *t->scope)) {
-        gr_deallocate(t);
-        return &without_memory;
-    }
-    memset(t->scope, 0, sizeof *t->scope);
-    pthread_setspecific(thread_key, t);
-    gr_self_pointer = t;
-    take_over_error(t);
-    return t;
-}
-
-void gr_thread_shutdown(void)
-{
-    gr_thread *t = gr_self_pointer;
-    if (t) {
-        pthread_setspecific(thread_key, NULL);
-        thread_end(t);
-    }
 }
 
 static void slabs_end(void **list)
@@ -380,11 +333,8 @@ static void slabs_end(void **list)
     }
 }
 
-/* The last word of the process: what no thread holds any more. */
-__attribute__((destructor)) static void pool_end(void)
+void gr_pool_end(void)
 {
-    gr_thread_shutdown();
-    gr_library_end();
     pthread_mutex_lock(&common_lock);
     for (int c = 0; c < GR_CLASSES; c++) {
         if (gr_class_bytes(c) > SMALL) list_release(&common[c], c);
@@ -394,5 +344,29 @@ __attribute__((destructor)) static void pool_end(void)
     slabs_end(&slabs);
     slabs_end(&header_slabs);
     spare_headers = NULL;
+    slab_count = blocks_made = headers_made = 0;
     pthread_mutex_unlock(&common_lock);
+}
+
+/* ---- for the tests ---- */
+
+static int64_t count_blocks(gr_storage *const *list)
+{
+    int64_t count = 0;
+    for (int c = 0; c < GR_CLASSES; c++)
+        for (const gr_storage *s = list[c]; s; s = s->next) count++;
+    return count;
+}
+
+gr_pool_use gr_pool_look(const gr_thread *t)
+{
+    pthread_mutex_lock(&common_lock);
+    gr_pool_use use = {blocks_made - count_blocks(common), headers_made, slab_count};
+    for (const gr_tensor *header = spare_headers; header; header = header->base) use.headers--;
+    pthread_mutex_unlock(&common_lock);
+    if (!t) return use;
+    use.blocks -= count_blocks(t->pool);
+    use.headers -= t->ready_count;
+    for (int i = 0; i < GR_RING; i++) use.headers -= t->dead[i] != NULL;
+    return use;
 }

@@ -41,6 +41,13 @@ void gr_manual_seed(uint64_t seed)
     pthread_mutex_unlock(&lock);
 }
 
+gr_generator gr_generator_now(void)
+{
+    const gr_generator now = *gr_generator_lock();
+    gr_generator_unlock();
+    return now;
+}
+
 /* ---- fills ---- */
 
 enum { TILE = 512 }; /* numbers that wait to be rounded; a multiple of GR_NORMAL_BLOCK */
@@ -197,7 +204,7 @@ gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
     if (!inside) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p has an element outside 0 to 1; must be a probability");
     if (ok) gr_own(t, result);
     else if (result) gr_tensor_discard(t, result);
-    return ok ? result : gr_fail_memory(site, "bernoulli", "the numbers", (size_t)p->numel);
+    return ok ? result : gr_fail_memory(site, "bernoulli", "the numbers", (size_t)p->numel * gr_dtype_size[p->dtype]);
 }
 
 /* ---- new tensors ---- */
@@ -208,7 +215,9 @@ static gr_tensor *made(const gr_make_args *args, const char *op, double first, d
     if (!gr_float_fits(dtype, args->site, op)) return NULL;
     gr_tensor *t = gr_make(op, args, dtype);
     if (!t || fill(t, (drawing){.kind = kind, .first = first, .second = second})) return t;
-    return gr_fail_memory(args->site, op, "the numbers", (size_t)t->numel);
+    const size_t bytes = (size_t)t->numel * gr_dtype_size[dtype];
+    gr_take_back(gr_self(), t);
+    return gr_fail_memory(args->site, op, "the numbers", bytes);
 }
 
 gr_tensor *gr_rand_at(const gr_make_args *args)
@@ -229,12 +238,17 @@ static gr_tensor *integers(gr_tensor *t, gr_site site, const char *op, void (*f)
     gr_thread *thread = gr_self();
     const bool there = t->device == 0 && t->dtype == GR_INT64; /* t is new, so row-major */
     gr_tensor *wide = there ? t : gr_host_like(thread, t, GR_INT64);
-    if (!wide) return gr_fail_memory(site, op, "the numbers", (size_t)t->numel * sizeof(int64_t));
+    if (!wide) {
+        const size_t bytes = (size_t)t->numel * sizeof(int64_t);
+        gr_take_back(thread, t);
+        return gr_fail_memory(site, op, "the numbers", bytes);
+    }
     f(gr_generator_lock(), (int64_t *)(void *)wide->data, t->numel, bounds);
     gr_generator_unlock();
     if (there) return t;
     const bool ok = gr_transfer(t, wide);
     gr_tensor_discard(thread, wide);
+    if (!ok) gr_take_back(thread, t);
     return ok ? t : NULL;
 }
 

@@ -79,6 +79,12 @@ void gr_tensor_discard(gr_thread *t, gr_tensor *x)
     gr_header_drop(t, x);
 }
 
+void gr_take_back(gr_thread *t, gr_tensor *x)
+{
+    gr_disown(t, x);
+    gr_tensor_discard(t, x);
+}
+
 int gr_check_dim(int64_t dim, const char *name, const gr_tensor *x, const char *x_name, gr_site site, const char *op)
 {
     const int dims = x->dim ? x->dim : 1;
@@ -265,6 +271,7 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
     if (a->key != b->key || !gr_same_sizes(a, b)) return false;
     if (a->numel == 0) return true;
     gr_thread *t = gr_self();
+    t->outside = (gr_outside){"equal", site};
     gr_tensor *same = gr_tensor_like(t, a, GR_BOOL), *all = gr_tensor_sized(t, GR_BOOL, a->device, 0, NULL);
     bool equal = false;
     if (same && all) {
@@ -273,17 +280,25 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
         if (gr_kernels_of(same)->reduce(GR_REDUCE_MIN, all, same, (1u << same->dim) - 1, false))
             equal = number_at(all, 0) != 0;
     } else
-        gr_fail_memory(site, "equal", "the comparison", (size_t)a->numel);
+        gr_fail_memory(site, "equal", "the comparison", (size_t)a->numel + 1);
     if (same) gr_tensor_discard(t, same);
     if (all) gr_tensor_discard(t, all);
     return equal;
 }
 
-gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count)
+gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count, gr_site site)
 {
     gr_tensors list = {0, NULL};
+    if (!gr_count_fits(count, "count", INT32_MAX, site, "tensors")) return list;
+    if (count && !item) {
+        gr_fail(GR_ERROR_ARGUMENT, site, "tensors", "item is NULL; must hold %lld tensors", (long long)count);
+        return list;
+    }
     list.item = gr_scope_memory(gr_self(), (size_t)count * sizeof *item);
-    if (!list.item) return list;
+    if (!list.item) {
+        gr_fail_memory(site, "tensors", "the list", (size_t)count * sizeof *item);
+        return list;
+    }
     for (int64_t i = 0; i < count; i++) list.item[i] = item[i];
     list.count = count;
     return list;

@@ -140,8 +140,8 @@ GR_API bool gr_print_module_at(const gr_module *m, gr_site site);
 GR_API int gr_tensor_text_at(const gr_tensor *t, char *text, size_t bytes, gr_site site);
 GR_API int gr_module_text_at(const gr_module *m, char *text, size_t bytes, gr_site site);
 
-/* A list of tensors that belongs to the open scope. */
-GR_API gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count);
+/* A list of tensors that belongs to the open scope; count 0 on failure. */
+GR_API gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count, gr_site site);
 
 GR_END_C
 
@@ -243,7 +243,7 @@ GR_END_C
 #define gr_module_text(m, text, bytes) gr_module_text_at(m, text, bytes, GR_HERE)
 #define GR_TENSORS(...) \
     gr_tensors_from((gr_tensor *[]){__VA_ARGS__}, \
-                    (int64_t)(sizeof((gr_tensor *[]){__VA_ARGS__}) / sizeof(gr_tensor *)))
+                    (int64_t)(sizeof((gr_tensor *[]){__VA_ARGS__}) / sizeof(gr_tensor *)), GR_HERE)
 
 #endif /* !__cplusplus */
 #endif

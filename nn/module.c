@@ -215,6 +215,19 @@ bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out)
     return m->type->forward(m, in, out);
 }
 
+/* What is made in between ends at once. */
+static GR_COLD bool forward_unrecorded(gr_thread *t, gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site site)
+{
+    const gr_scope scope = gr_scope_begin_at(site);
+    const uint32_t first = t->owned_count;
+    bool ok = scope.serial && gr_module_run(m, in, out);
+    for (int64_t i = 0; ok && i < out->count; i++)
+        if (out->item[i]->owned_at >= first && gr_is_owned(t, out->item[i]->owned_at, out->item[i], GR_OWNS_TENSOR))
+            ok = gr_keep_tensor_at(out->item[i], site) != NULL;
+    if (scope.serial) gr_scope_end_at(scope, site);
+    return ok;
+}
+
 /* Into out, which has room for 8. The site of the user's call is what the ops inside report. */
 static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site site)
 {
@@ -225,22 +238,12 @@ static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site
                 in && in->item ? (long long)in->count : 0);
         return false;
     }
+    const gr_compound whole = gr_compound_begin(NULL);
     const gr_site outer = t->forward_site;
     t->forward_site = site;
-    bool ok;
-    if (gr_likely(t->recording))
-        ok = gr_module_run(m, in, out);
-    else {
-        const gr_scope scope = gr_scope_begin_at(site);
-        const uint32_t first = t->owned_count;
-        ok = gr_module_run(m, in, out);
-        for (int64_t i = 0; ok && i < out->count; i++)
-            if (out->item[i]->owned_at >= first && gr_is_owned(t, out->item[i]->owned_at, out->item[i], GR_OWNS_TENSOR))
-                ok = gr_keep_tensor_at(out->item[i], site) != NULL;
-        gr_scope_end_at(scope, site);
-    }
+    const bool ok = gr_likely(t->recording) ? gr_module_run(m, in, out) : forward_unrecorded(t, m, in, out, site);
     t->forward_site = outer;
-    return ok;
+    return gr_compound_end(&whole, ok ? m : NULL) != NULL;
 }
 
 gr_tensor *gr_forward_at(gr_module *m, const gr_tensors *in, gr_site site)
@@ -254,8 +257,11 @@ gr_tensors gr_forward_all_at(gr_module *m, const gr_tensors *in, gr_site site)
 {
     gr_tensor *item[8] = {NULL};
     gr_tensors out = {0, item};
-    if (!forward(m, in, &out, site)) return (gr_tensors){0, NULL};
-    return gr_tensors_from(item, out.count);
+    const gr_compound whole = gr_compound_begin(NULL);
+    gr_tensors list = {0, NULL};
+    if (forward(m, in, &out, site)) list = gr_tensors_from(item, out.count, site);
+    gr_compound_end(&whole, list.item);
+    return list;
 }
 
 /* ---- the tree ---- */
@@ -343,18 +349,53 @@ static bool may_convert(const gr_module *m, const gr_module_to_args *a)
     return true;
 }
 
-/* x's storage replaced by one of another dtype or device; x's header stays. */
-static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype, int place)
+typedef struct {
+    gr_dtype dtype; /* of the floats; the default leaves them as they are */
+    int place;      /* of the device; < 0: where they are */
+} conversion;
+
+static gr_dtype dtype_for(const gr_tensor *x, const conversion *to)
+{
+    return to->dtype != GR_DTYPE_DEFAULT && gr_is_float(x->dtype) ? to->dtype : (gr_dtype)x->dtype;
+}
+
+static int place_for(const gr_tensor *x, const conversion *to)
+{
+    return to->place < 0 ? x->device : to->place;
+}
+
+/* What is to be converted, each tensor once, with the gradients; into list, unless that is NULL. Returns how many, at most. */
+static int64_t list_members(const gr_module *m, const conversion *to, gr_tensor **list, int64_t count)
+{
+    for (uint32_t i = 0; i < m->members; i++) {
+        gr_tensor *x = m->member[i].tensor;
+        bool listed = dtype_for(x, to) == (gr_dtype)x->dtype && place_for(x, to) == x->device;
+        for (int64_t k = 0; list && !m->member[i].owns && k < count; k++) listed |= list[k] == x;
+        if (listed) continue;
+        if (list) list[count] = x;
+        count++;
+        if (!x->grad) continue;
+        if (list) list[count] = x->grad;
+        count++;
+    }
+    for (uint32_t i = 0; i < m->children; i++) count = list_members(m->child[i].module, to, list, count);
+    return count;
+}
+
+static gr_tensor *converted(gr_thread *t, const gr_tensor *x, const conversion *to)
 {
     const gr_shape sizes = gr_sizes_of(x);
-    gr_tensor *y = gr_tensor_sized(t, dtype, (uint8_t)place, sizes.count, sizes.size);
-    if (!y) return false;
-    if (!gr_transfer(y, x)) {
-        gr_tensor_discard(t, y);
-        return false;
-    }
-    y->storage->version = x->storage->version + 1;
+    gr_tensor *y = gr_tensor_sized(t, dtype_for(x, to), (uint8_t)place_for(x, to), sizes.count, sizes.size);
+    if (!y || gr_transfer(y, x)) return y;
+    gr_tensor_discard(t, y);
+    return NULL;
+}
+
+/* x gets the storage of y, which ends with x's; x's header stays. */
+static void exchange(gr_thread *t, gr_tensor *x, gr_tensor *y)
+{
     gr_storage *old = x->storage;
+    y->storage->version = old->version + 1;
     x->storage = y->storage;
     x->data = y->data;
     x->dtype = y->dtype;
@@ -363,23 +404,28 @@ static bool convert(gr_thread *t, gr_tensor *x, gr_dtype dtype, int place)
     memcpy(x->axis, y->axis, sizeof x->axis);
     y->storage = old;
     gr_tensor_discard(t, y);
-    return true;
 }
 
-/* dtype: of the floats, or the default, which leaves them as they are; place < 0: where they are. */
-static bool convert_all(gr_module *m, gr_dtype dtype, int place)
+/* All memory before anything changes. */
+static bool convert_all(gr_thread *t, const gr_module *m, const conversion *to, gr_site site)
 {
-    gr_thread *t = gr_self();
-    for (uint32_t i = 0; i < m->members; i++) {
-        gr_tensor *x = m->member[i].tensor;
-        const gr_dtype to = dtype != GR_DTYPE_DEFAULT && gr_is_float(x->dtype) ? dtype : (gr_dtype)x->dtype;
-        const int at = place < 0 ? x->device : place;
-        if (to == (gr_dtype)x->dtype && at == x->device) continue;
-        if (!convert(t, x, to, at) || (x->grad && !convert(t, x->grad, to, at))) return false;
+    int64_t count = list_members(m, to, NULL, 0), made = 0;
+    const size_t bytes = 2 * (size_t)count * sizeof(gr_tensor *);
+    gr_storage *block = gr_storage_take(t, bytes);
+    if (!block) return gr_fail_memory(site, "module_to", "the list of tensors", bytes) != NULL;
+    gr_tensor **list = (gr_tensor **)(void *)block->data, **ready = list + count;
+    count = list_members(m, to, list, 0);
+    while (made < count && (ready[made] = converted(t, list[made], to))) made++;
+    const bool ok = made == count;
+    if (!ok)
+        gr_fail_memory(site, "module_to", "a converted tensor",
+                       (size_t)list[made]->numel * gr_dtype_size[dtype_for(list[made], to)]);
+    for (int64_t i = 0; i < made; i++) {
+        if (ok) exchange(t, list[i], ready[i]);
+        else gr_tensor_discard(t, ready[i]);
     }
-    for (uint32_t i = 0; i < m->children; i++)
-        if (!convert_all(m->child[i].module, dtype, place)) return false;
-    return true;
+    gr_storage_drop(t, block);
+    return ok;
 }
 
 gr_module *gr_module_to_at(const gr_module_to_args *a)
@@ -393,6 +439,6 @@ gr_module *gr_module_to_at(const gr_module_to_args *a)
     if (a->dtype == GR_DTYPE_DEFAULT && place == stay) return m;
     if (!may_convert(m, a)) return NULL;
     gr_self()->outside = (gr_outside){"module_to", a->site};
-    if (convert_all(m, a->dtype, place == stay ? -1 : place)) return m;
-    return gr_fail_memory(a->site, "module_to", "a parameter", 0);
+    const conversion to = {a->dtype, place == stay ? -1 : place};
+    return convert_all(gr_self(), m, &to, a->site) ? m : NULL;
 }

@@ -8,10 +8,11 @@
 
 typedef struct {
     gr_tensor *tensor;
-    gr_tensor *state[GR_UPDATE_STATES];
-    gr_tensor *row_major; /* where a parameter with other strides is updated */
+    gr_tensor *state[GR_UPDATE_STATES + 1]; /* the last: where a parameter that is not row-major is updated */
+    gr_tensor *next[GR_UPDATE_STATES + 1];  /* what a step that begins will put there, unless it fails */
     bool started;
 } parameter;
+enum { ROW_MAJOR = GR_UPDATE_STATES };
 typedef struct {
     parameter *item;
     uint32_t count;
@@ -43,12 +44,10 @@ static void kill_states(gr_optim *o)
     for (uint32_t g = 0; g < o->groups; g++)
         for (uint32_t i = 0; i < o->group[g].count; i++) {
             parameter *p = &o->group[g].item[i];
-            for (int s = 0; s < GR_UPDATE_STATES; s++) {
+            for (int s = 0; s <= ROW_MAJOR; s++) {
                 if (p->state[s]) gr_tensor_discard(t, p->state[s]);
                 p->state[s] = NULL;
             }
-            if (p->row_major) gr_tensor_discard(t, p->row_major);
-            p->row_major = NULL;
         }
     for (uint32_t g = 0; g < o->groups; g++) {
         if (o->group[g].numbers) gr_tensor_discard(t, o->group[g].numbers);
@@ -217,19 +216,30 @@ double gr_optim_get_at(const gr_optim *o, int g, gr_option option, gr_site site)
 
 /* ---- the step ---- */
 
-/* State of a parameter's dtype, zeros until the rule writes it. */
-static bool state_ready(gr_thread *t, gr_tensor **state, const gr_tensor *x)
+/* Memory for a state of the parameter's dtype, where there is none. */
+static inline bool make_state(gr_thread *t, parameter *p, int s, bool *made, gr_site site)
 {
-    if (gr_likely(*state && (*state)->key == x->key)) return true;
-    gr_tensor *s = gr_tensor_like(t, x, (gr_dtype)x->dtype);
-    if (!s) return false;
-    if (*state) {
-        if (!gr_transfer(s, *state)) return false; /* the parameter has been converted, or moved */
-        gr_tensor_discard(t, *state);
-    } else
-        gr_kernels_of(s)->fill(s, gr_value_integer(0));
-    *state = s;
-    return true;
+    const gr_tensor *x = p->tensor, *state = p->state[s];
+    if (gr_likely(state && state->key == x->key)) return true;
+    *made = true;
+    if ((p->next[s] = gr_tensor_like(t, x, (gr_dtype)x->dtype))) return true;
+    return gr_fail_memory(site, "step", "a parameter's state", (size_t)x->numel * gr_dtype_size[x->dtype]) != NULL;
+}
+
+/* The states that were made take their places, or end. They are zeros until the rule writes them; or what they were, where the
+ * parameter has been converted or moved. */
+static GR_COLD bool place_states(gr_thread *t, parameter *p, bool ok)
+{
+    for (int s = 0; s <= ROW_MAJOR; s++) {
+        gr_tensor *next = p->next[s], *state = p->state[s];
+        if (!next) continue;
+        p->next[s] = NULL;
+        if (ok && state) ok = gr_transfer(next, state);
+        else if (ok) gr_kernels_of(next)->fill(next, gr_value_integer(0));
+        if (ok) p->state[s] = next;
+        if (!ok || state) gr_tensor_discard(t, ok ? state : next);
+    }
+    return ok;
 }
 
 /* The rule's numbers in the memory of x's device: sent when they have changed. */
@@ -250,28 +260,27 @@ static bool numbers_ready(gr_thread *t, group *g, const gr_tensor *x)
 /* All checks and all memory, before anything changes. */
 static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
 {
-    for (uint32_t g = 0; g < o->groups; g++) {
-        const int states = o->group[g].states;
-        for (uint32_t i = 0; i < o->group[g].count; i++) {
+    bool ok = true, made = false;
+    for (uint32_t g = 0; g < o->groups; g++)
+        for (uint32_t i = 0; ok && i < o->group[g].count; i++) {
             parameter *p = &o->group[g].item[i];
             const gr_tensor *x = p->tensor;
-            if (gr_unlikely(x->state != GR_LIVE)) return gr_usable(x, site, "step", "a parameter");
-            if (!x->has_grad) continue;
-            bool ok = true;
-            for (int s = 0; ok && s < states; s++) ok = state_ready(t, &p->state[s], x);
-            if (gr_unlikely(!x->contiguous)) ok = ok && state_ready(t, &p->row_major, x);
-            if (!ok) return gr_fail_memory(site, "step", "a parameter's state", (size_t)x->numel) != NULL;
+            if (gr_unlikely(x->state != GR_LIVE)) ok = gr_usable(x, site, "step", "a parameter");
+            if (!ok || !x->has_grad) continue;
+            for (int s = 0; ok && s < o->group[g].states; s++) ok = make_state(t, p, s, &made, site);
+            if (gr_unlikely(!x->contiguous)) ok = ok && make_state(t, p, ROW_MAJOR, &made, site);
         }
-    }
-    return true;
+    for (uint32_t g = 0; made && g < o->groups; g++)
+        for (uint32_t i = 0; i < o->group[g].count; i++) ok = place_states(t, &o->group[g].item[i], ok);
+    return ok;
 }
 
 /* What the kernel changes: where x lies row-major, its gradient, its states. */
 static inline void describe(gr_update_item *item, const group *g, parameter *p)
 {
     const gr_tensor *x = p->tensor;
-    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(p->row_major, x);
-    item->p = (gr_likely(x->contiguous) ? x : p->row_major)->data;
+    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(p->state[ROW_MAJOR], x);
+    item->p = (gr_likely(x->contiguous) ? x : p->state[ROW_MAJOR])->data;
     item->g = x->grad->data;
     for (int s = 0; s < GR_UPDATE_STATES; s++) item->state[s] = s < g->states ? p->state[s]->data : NULL;
     item->n = x->numel;
@@ -282,7 +291,7 @@ static inline void describe(gr_update_item *item, const group *g, parameter *p)
 static inline void finish(parameter *p, gr_site site)
 {
     gr_tensor *x = p->tensor;
-    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(x, p->row_major);
+    if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(x, p->state[ROW_MAJOR]);
     x->storage->version++;
     x->storage->changed_by = "step";
     x->storage->changed_file = site.file;

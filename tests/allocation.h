@@ -1,15 +1,25 @@
-/* allocation.h - the tests' view of malloc and its kin, which the linker routes through here. */
+/* allocation.h - the tests' view of malloc and its kin, and of the library's own allocations: the linker routes both through
+ * here. */
 #ifndef ALLOCATION_H
 #define ALLOCATION_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
-/* Calls since the program began. */
+/* Calls of malloc and its kin since the program began. */
 int64_t allocation_count(void);
 int64_t allocation_frees(void);
-/* The call number `at` from now on fails, and if persistent all after it; at 0 ends that. */
+/* Allocations of the library that are not freed. */
+int64_t allocation_live(void);
+/* The library's allocation number `at` from now on fails, and if persistent all after it; at 0 ends that. */
 void allocation_fail(int64_t at, bool persistent);
 /* Whether one has failed since allocation_fail. */
 bool allocation_failed(void);
+/* From now on no thread can be started; or, off, all can. */
+void allocation_refuse_threads(bool on);
+
+/* Where memory was asked for when it was refused: "address once persistently" a line, the address a return address
+ * relative to the program's start, the others 0 or 1. Returns the number of lines. */
+int allocation_write_sites(FILE *out);
 
 #endif

@@ -33,6 +33,7 @@
     SUITE(tutorial) \
     SUITE(errors) \
     SUITE(memory) \
+    SUITE(faults) \
     SUITE(threads)
 
 #define DECLARE_SUITE(name) Suite *name##_suite(void);

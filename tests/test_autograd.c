@@ -523,6 +523,7 @@ START_TEST(hooks_see_the_summed_gradient_in_order)
     gr_zero_grad(x);
     ck_assert(gr_backward(gr_sum(h)));
     EXPECT(gr_grad(x), 6, 6);
+    EXPECT(gr_grad(h), 5, 5); /* it adds up, as a leaf's does */
 }
 END_TEST
 

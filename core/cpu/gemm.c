@@ -140,12 +140,18 @@ static void multiply_slab(const kind *type, gr_product *x, char *panels)
     in_tiles(type, x, GR_GEMM_BLOCK_M, GR_GEMM_BLOCK_N, loops_of(type)->block);
 }
 
-static bool packed_product(const kind *type, const gr_product *x)
+static size_t packed_bytes(const kind *type, const gr_product *x)
 {
     const int64_t block_k = GR_GEMM_BLOCK_K_BYTES / type->size, panel = loops_of(type)->panel;
     const int64_t rows = x->k < block_k ? x->k : block_k,
                   slab = x->n < GR_GEMM_SLAB ? x->n : GR_GEMM_SLAB;
-    char *panels = gr_allocate((size_t)(rows * parts(slab, panel) * panel * type->size));
+    return (size_t)(rows * parts(slab, panel) * panel * type->size);
+}
+
+static bool packed_product(const kind *type, const gr_product *x)
+{
+    const int64_t block_k = GR_GEMM_BLOCK_K_BYTES / type->size;
+    char *panels = gr_allocate(packed_bytes(type, x));
     if (!panels) return false;
     for (int64_t j = 0; j < x->n; j += GR_GEMM_SLAB)
         for (int64_t p = 0; p < x->k; p += block_k) {
@@ -352,4 +358,9 @@ bool gr_multiply_f32(const gr_product *x)
 bool gr_multiply_f64(const gr_product *x)
 {
     return product(&f64, x);
+}
+
+size_t gr_multiply_bytes(bool wide, const gr_product *x)
+{
+    return packed_bytes(wide ? &f64 : &f32, x);
 }

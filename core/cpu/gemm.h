@@ -2,6 +2,7 @@
 #ifndef GR_GEMM_H
 #define GR_GEMM_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Strides in elements, any values; a transposed matrix has them exchanged. */
@@ -31,6 +32,8 @@ enum { GR_GEMM_SMALL = 8192, GR_GEMM_SMALL_SUM = 4096 };
  * threads. Small products add the finished sum to c once. */
 bool gr_multiply_f32(const gr_product *x);
 bool gr_multiply_f64(const gr_product *x);
+/* Of the temporary that a product of doubles, or of floats, may need. */
+size_t gr_multiply_bytes(bool wide, const gr_product *x);
 
 /* The same with arguments; inline, so that a call writes its product where it is read. */
 static inline bool gr_gemm_f32(int64_t m, int64_t n, int64_t k, gr_matrix a, gr_matrix b, float *c,

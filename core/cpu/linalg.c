@@ -40,9 +40,10 @@ static gr_matrix matrix(const gr_tensor *x)
     return (gr_matrix){x->data, x->axis[x->dim - 2].stride, x->axis[x->dim - 1].stride};
 }
 
-static bool report(bool ok, const char *op)
+static bool report(bool ok, const char *op, int dtype, const gr_product *p)
 {
-    if (!ok) gr_fail_memory((gr_site){NULL, 0}, op, "a packed matrix", 0);
+    if (gr_unlikely(!ok))
+        gr_fail_memory((gr_site){NULL, 0}, op, "a packed matrix", gr_multiply_bytes(dtype == GR_FLOAT64, p));
     return ok;
 }
 
@@ -90,7 +91,7 @@ static GR_COLD bool matmul_batch(gr_tensor *y, const gr_tensor *a, const gr_tens
         batch_piece(&j, 0, count); /* each is shared among the threads by itself */
     else
         gr_parallel(count, grain > 0 ? grain : 1, batch_piece, &j);
-    return report(!atomic_load_explicit(&j.failed, memory_order_relaxed), "matmul");
+    return report(!atomic_load_explicit(&j.failed, memory_order_relaxed), "matmul", y->dtype, first);
 }
 
 GR_HOT bool gr_cpu_matmul(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, bool add)
@@ -98,7 +99,7 @@ GR_HOT bool gr_cpu_matmul(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, 
     const int64_t m = y->axis[y->dim - 2].size, n = y->axis[y->dim - 1].size, k = a->axis[a->dim - 1].size;
     const gr_product p = {m, n, k, matrix(a), matrix(b), y->data, n, add};
     if (gr_unlikely(y->numel == 0)) return true;
-    if (gr_likely(y->numel == m * n)) return report(multiply(y->dtype, &p), "matmul");
+    if (gr_likely(y->numel == m * n)) return report(multiply(y->dtype, &p), "matmul", y->dtype, &p);
     return matmul_batch(y, a, b, &p);
 }
 
@@ -132,7 +133,7 @@ GR_HOT bool gr_cpu_linear(gr_tensor *y, const gr_tensor *x, const gr_tensor *w, 
     }
     p.accumulate = bias && !is_small(&p);
     if (p.accumulate) put_bias(y, bias, false);
-    if (!report(multiply(y->dtype, &p), "linear")) return false;
+    if (!report(multiply(y->dtype, &p), "linear", y->dtype, &p)) return false;
     if (bias && !p.accumulate) put_bias(y, bias, true);
     return true;
 }

@@ -306,7 +306,8 @@ bool gr_cpu_arg_reduce(bool largest, gr_tensor *values, gr_tensor *indices, cons
         a.values = memory + units * (int64_t)sizeof(int64_t);
     }
     gr_parallel(units, gr_grain_of(j->at.n < GR_BLOCK ? j->at.n : GR_BLOCK), arg_piece, &a);
-    if (memory && finished(j)) join_blocks(&a, y, places);
+    const bool ok = finished(j);
+    if (memory && ok) join_blocks(&a, y, places);
     gr_deallocate(memory);
-    return !atomic_load_explicit(&j->failed, memory_order_relaxed);
+    return ok;
 }
