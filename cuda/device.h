@@ -66,6 +66,14 @@ private:
     gr_storage *block = nullptr;
 };
 
+/* What a dtype is computed in. */
+template <class T> struct gr_computed {
+    typedef T type;
+};
+template <> struct gr_computed<__nv_bfloat16> {
+    typedef float type;
+};
+
 static inline size_t gr_bytes_of(int dtype)
 {
     const size_t bytes[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};

@@ -19,22 +19,25 @@ struct gr_divisor {
 
 enum { GR_AT_ONCE = 1 << 30 }; /* elements of a launch, so that their numbers fit the division */
 
+template <int N> struct gr_layout;
+
 template <int N> struct gr_strides {
     int dim;
     gr_divisor size[GR_MAX_DIMS];
     int64_t stride[GR_MAX_DIMS][N];
 
-    /* Where element i lies in each tensor, in elements. */
-    __device__ void at(uint32_t i, int64_t *offset) const
+    /* Where element i lies in each tensor, in elements; i < 2^31, or there is one dimension. */
+    __device__ void at(int64_t i, int64_t *offset) const
     {
         for (int k = 0; k < N; k++) offset[k] = 0;
         for (int d = dim - 1; d > 0; d--) {
-            const uint32_t rest = size[d].divide(i), place = i - rest * size[d].size;
+            const uint32_t rest = size[d].divide((uint32_t)i), place = (uint32_t)i - rest * size[d].size;
             for (int k = 0; k < N; k++) offset[k] += place * stride[d][k];
             i = rest;
         }
         for (int k = 0; k < N; k++) offset[k] += i * stride[0][k];
     }
+    void set(const gr_layout<N> &from);
 };
 
 /* The same on the host, before it is cut into launches. */
@@ -81,13 +84,7 @@ private:
         const int64_t n = count();
         if (n <= GR_AT_ONCE) {
             gr_strides<N> s;
-            s.dim = dim ? dim : 1;
-            s.size[0] = gr_divisor(1);
-            for (int k = 0; k < N; k++) s.stride[0][k] = 0;
-            for (int d = 0; d < dim; d++) {
-                s.size[d] = gr_divisor((uint32_t)size[d]);
-                for (int k = 0; k < N; k++) s.stride[d][k] = stride[d][k];
-            }
+            s.set(*this);
             launch(s, first, n);
             return;
         }
@@ -112,6 +109,18 @@ private:
         dim--;
     }
 };
+
+/* Without dimensions it is one of size 1. */
+template <int N> void gr_strides<N>::set(const gr_layout<N> &from)
+{
+    dim = from.dim ? from.dim : 1;
+    size[0] = gr_divisor(1);
+    for (int k = 0; k < N; k++) stride[0][k] = 0;
+    for (int d = 0; d < from.dim; d++) {
+        size[d] = gr_divisor(d ? (uint32_t)from.size[d] : 1); /* nothing is divided by the first */
+        for (int k = 0; k < N; k++) stride[d][k] = from.stride[d][k];
+    }
+}
 
 /* Stride of x along dimension d of `shape`, to which x is broadcast; of NULL it is 0. */
 static inline int64_t gr_stride_in(const gr_tensor *x, const gr_tensor *shape, int d)
