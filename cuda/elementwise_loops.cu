@@ -4,6 +4,14 @@
 
 #include "cuda/elementwise_loops.h"
 
+/* The texts are written for numbers: x < 0 says nothing of a uint8, a * b is "and" for bools. */
+#ifdef __CUDACC__
+#pragma nv_diag_suppress 186
+#endif
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#pragma GCC diagnostic ignored "-Wbool-compare"
+#pragma GCC diagnostic ignored "-Wint-in-bool-context"
+
 #define GR_SCALAR static __device__ __forceinline__
 #include "core/scalar.h"
 
