@@ -15,12 +15,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gr_storage *common[GR_DEVICES][GR_CLASSES];
 static _Atomic int64_t reserved[GR_DEVICES], in_use[GR_DEVICES];
 
+bool gr_process_ends;
+void (*gr_devices_thread_end)(void);
+
 /* Asking the device takes microseconds: small blocks are cut from slabs, which stay until the process ends. */
 enum { SLAB = 2 << 20, SMALL = 128 << 10 };
 typedef struct slab {
     struct slab *next;
     void *memory;
-    int device;
 } slab;
 static slab *slabs;
 
@@ -87,7 +89,7 @@ static bool cut_slab(struct gr_device_pool *pool, int device, int size_class, si
         return false;
     }
     pthread_mutex_lock(&lock);
-    *new = (slab){slabs, memory, device};
+    *new = (slab){slabs, memory};
     slabs = new;
     pthread_mutex_unlock(&lock);
     const size_t step = (bytes + 255) / 256 * 256; /* vector loads and copies want it */
@@ -161,10 +163,10 @@ bool gr_device_pool_release(gr_thread *t, int device)
 
 void gr_device_pools_end(gr_thread *t)
 {
+    if (gr_devices_thread_end && !gr_process_ends) gr_devices_thread_end(); /* waits: others may take the blocks now */
     for (int device = 1; device < GR_DEVICES; device++) {
         struct gr_device_pool *pool = t->device_pool[device];
         if (!pool) continue;
-        gr_devices[device]->synchronise(device); /* others may take the blocks now */
         pthread_mutex_lock(&lock);
         for (int c = 0; c < GR_CLASSES; c++)
             for (gr_storage *s; (s = pop(&pool->list[c]));) push(&common[device][c], s);
@@ -174,19 +176,15 @@ void gr_device_pools_end(gr_thread *t)
     }
 }
 
-/* The last word of the process: what no thread holds any more. */
+/* The last word of the process: headers go. The devices' memory goes with the process; at this point they may be gone. */
 void gr_device_memory_end(void)
 {
     pthread_mutex_lock(&lock);
     for (int device = 1; device < GR_DEVICES; device++)
-        for (int c = 0; c < GR_CLASSES; c++) {
-            if (gr_class_bytes(c) > SMALL) release_list(&common[device][c]);
-            for (gr_storage *s; (s = pop(&common[device][c]));) gr_deallocate(s); /* parts of slabs */
-        }
+        for (int c = 0; c < GR_CLASSES; c++)
+            for (gr_storage *s; (s = pop(&common[device][c]));) gr_deallocate(s);
     while (slabs) {
         slab *next = slabs->next;
-        gr_devices[slabs->device]->release(slabs->device, slabs->memory);
-        atomic_fetch_sub(&reserved[slabs->device], SLAB);
         gr_deallocate(slabs);
         slabs = next;
     }

@@ -5,16 +5,16 @@
 
 /* A device plug-in reads no counter; to it they are plain words. */
 #ifdef __cplusplus
-#define GR_ATOMIC(type) type
+#define GR_COUNTER(type) type
 #else
-#define GR_ATOMIC(type) _Atomic type
+#define GR_COUNTER(type) _Atomic type
 #endif
 
 /* A block of memory and its header, one object of the pool. On the CPU the data follows the header. */
 typedef struct gr_storage {
     char *data;
     struct gr_storage *next;   /* in its free list */
-    GR_ATOMIC(uint32_t) refs;  /* headers that show it: views share it */
+    GR_COUNTER(uint32_t) refs;  /* headers that show it: views share it */
     uint32_t version;          /* grows with every change in place */
     uint8_t size_class, device;
     int32_t changed_line;      /* who changed it last, for error texts */

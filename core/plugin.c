@@ -109,6 +109,7 @@ static void open_once(void)
         snprintf(why, sizeof why, "%s", given->why);
     else {
         api = given;
+        gr_devices_thread_end = given->thread_end;
         for (int i = 0; i < given->count; i++) gr_devices[FIRST + i] = given->table[i];
     }
 }

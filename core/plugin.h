@@ -31,6 +31,7 @@ typedef struct {
     const char *why; /* there is none: what is missing, and what to do */
     const gr_device_table *table[GR_PLUGIN_DEVICES];
     void (*matmul_precision)(bool tf32); /* of float32 products */
+    void (*thread_end)(void);            /* waits for this thread's streams, and ends them */
     bool (*memory)(int device, int64_t *unused, int64_t *total);
 } gr_device_api;
 

@@ -116,6 +116,7 @@ void gr_thread_shutdown(void)
 /* The last word of the process: what no thread holds any more. */
 __attribute__((destructor)) void gr_memory_end(void)
 {
+    gr_process_ends = true;
     gr_thread_shutdown();
     gr_library_end();
     gr_pool_end();

@@ -14,26 +14,20 @@ static int device_count;
 
 /* ---- errors ---- */
 
-/* An error after which CUDA answers every call of the process with the same one. */
-static bool is_lost(cudaError_t e)
-{
-    return e == cudaErrorIllegalAddress || e == cudaErrorLaunchFailure || e == cudaErrorAssert || e == cudaErrorMisalignedAddress ||
-           e == cudaErrorHardwareStackError || e == cudaErrorIllegalInstruction || e == cudaErrorInvalidAddressSpace ||
-           e == cudaErrorInvalidPc || e == cudaErrorECCUncorrectable;
-}
-static cudaError_t lost = cudaSuccess;
+static cudaError_t lost = cudaSuccess; /* an error that CUDA answers every call with from then on */
 
 bool gr_cuda_ok(cudaError_t error, const char *what)
 {
     char text[320];
     if (error == cudaSuccess) return true;
-    cudaGetLastError(); /* what is not sticky is forgotten */
-    if (lost != cudaSuccess)
+    cudaGetLastError(); /* forgets it, unless it stays for ever */
+    const bool is_lost = lost != cudaSuccess;
+    if (cudaPeekAtLastError() != cudaSuccess) lost = error;
+    if (is_lost)
         snprintf(text, sizeof text, "the device is lost since an earlier %s; must end the program", cudaGetErrorName(lost));
     else
         snprintf(text, sizeof text, "%.*s failed: %s (%s); must succeed", (int)strcspn(what, "("), what, cudaGetErrorName(error),
                  cudaGetErrorString(error));
-    if (is_lost(error)) lost = error;
     gr_host->fail(error == cudaErrorMemoryAllocation ? GR_ERROR_MEMORY : GR_ERROR_DEVICE, text);
     return false;
 }
@@ -59,18 +53,23 @@ struct thread_stream : gr_stream {
     gr_offence *seen; /* pinned: the error word as it was copied back */
 };
 
-struct thread_streams {
-    thread_stream at[GR_PLUGIN_DEVICES] = {};
-    int current = -1;
-    ~thread_streams();
-};
-static thread_local thread_streams streams;
+static thread_local struct {
+    thread_stream at[GR_PLUGIN_DEVICES];
+    int current; /* counts from 1; 0: not known */
+} streams;
 
-thread_streams::~thread_streams()
+static bool make_current(int index)
 {
-    for (thread_stream &s : at) {
-        if (!s.ready) continue;
-        cudaSetDevice((int)(&s - at)); /* at the end of the process these may fail, and need not succeed */
+    if (streams.current == index + 1) return true;
+    if (!GR_CUDA(cudaSetDevice(index))) return false;
+    streams.current = index + 1;
+    return true;
+}
+
+static void thread_end()
+{
+    for (thread_stream &s : streams.at) {
+        if (!s.ready || !make_current((int)(&s - streams.at))) continue;
         cudaStreamSynchronize(s.stream);
         for (int i = 0; i < 2; i++) {
             cudaEventDestroy(s.copied[i]);
@@ -80,7 +79,8 @@ thread_streams::~thread_streams()
         cudaFree(s.error);
         cudaFree(s.workspace);
         cudaStreamDestroy(s.stream);
-        cudaGetLastError();
+        cudaGetLastError(); /* what fails here was to go anyway */
+        s = thread_stream();
     }
 }
 
@@ -100,10 +100,7 @@ static thread_stream *stream_of(int device)
 {
     const int index = device - first_place;
     thread_stream *s = &streams.at[index];
-    if (streams.current != index) {
-        if (!GR_CUDA(cudaSetDevice(index))) return nullptr;
-        streams.current = index;
-    }
+    if (!make_current(index)) return nullptr;
     if (s->ready) return s;
     s->device = device;
     return make(s) ? s : nullptr;
@@ -127,9 +124,7 @@ static void *allocate(int device, size_t bytes)
 
 static void release(int device, void *memory)
 {
-    if (streams.current != device - first_place) cudaSetDevice(streams.current = device - first_place);
-    cudaFree(memory); /* fails only when the process ends, which frees it, too */
-    cudaGetLastError();
+    if (make_current(device - first_place)) GR_CUDA(cudaFree(memory));
 }
 
 /* Through pinned buffers, so that the copy runs while the program goes on. */
@@ -289,7 +284,7 @@ static const char *why_none(cudaError_t e)
 
 extern "C" __attribute__((visibility("default"))) const gr_device_api *gr_cuda_open(const gr_host_api *host, int first)
 {
-    static gr_device_api api = {GR_PLUGIN_ABI, sizeof api, 0, nullptr, {}, gr_matmul_precision, memory_info};
+    static gr_device_api api = {GR_PLUGIN_ABI, sizeof api, 0, nullptr, {}, gr_matmul_precision, thread_end, memory_info};
     gr_host = host;
     first_place = first;
     if (host->abi != GR_PLUGIN_ABI || host->size != sizeof *host || host->tensor_bytes != sizeof(gr_tensor) ||

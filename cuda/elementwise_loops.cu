@@ -28,6 +28,11 @@
 #define TAG_OF_(tag) GR_TAG_##tag
 #define IS(tag) (TAG_OF(GR_TAG) == GR_TAG_##tag)
 
+/* Each dtype has its own names: kernels and rows are called alike in all of them. */
+#define NAMES_OF(tag) NAMES_OF_(tag)
+#define NAMES_OF_(tag) rows_of_##tag
+namespace NAMES_OF(GR_TAG) {
+
 /* `stored` is what memory holds, `real` what is computed in. */
 #if IS(f32)
 typedef float stored;
@@ -290,6 +295,9 @@ template <class Row> struct launches {
                   addresses_of(s), numbers_of(s), at, (uint32_t)n);
     }
 };
+
+} // namespace
+using namespace NAMES_OF(GR_TAG);
 
 #define LAUNCHES(function) {launches<function>::flat, launches<function>::strided}
 #define NO_LAUNCH {nullptr, nullptr}

@@ -101,7 +101,7 @@ static bool back(gr_stream *at, gr_tensor *dx, bool add, const gr_tensor *dy, co
         gr_host->fail(GR_ERROR_ARGUMENT, "a row of the extremum's gradient has 2^30 elements or more; must have fewer");
         return false;
     }
-    gr_strides<2> kept, reduced;
+    gr_strides<2> kept = {}, reduced = {};
     kept.set(view.kept);
     reduced.set(view.reduced);
     const int64_t at_once = GR_AT_ONCE / view.n; /* rows of a launch */

@@ -130,7 +130,7 @@ template <class Op> void gr_reduce_segments(gr_stream *at, const Op &op, const g
 {
     enum { SIDE_BY_SIDE = GR_THREADS / GR_WARP };
     const uint32_t segments = (uint32_t)gr_segments(x.n);
-    gr_strides<Op::N> reduced;
+    gr_strides<Op::N> reduced = {};
     reduced.set(x.reduced);
     int64_t done = 0; /* the parts come in the order of the rows */
     x.kept.parts([&](const gr_strides<Op::N> &kept, const int64_t *first, int64_t rows) {

@@ -83,7 +83,7 @@ private:
     {
         const int64_t n = count();
         if (n <= GR_AT_ONCE) {
-            gr_strides<N> s;
+            gr_strides<N> s = {};
             s.set(*this);
             launch(s, first, n);
             return;

@@ -73,9 +73,8 @@ template <class stored, class real>
 static void update(int code, int device, const gr_update_item *from, int64_t count, const double *number)
 {
     gr_stream *at = gr_stream_of(device);
-    items<stored> list;
+    items<stored> list = {};
     unsigned blocks = 0;
-    list.count = 0;
     for (int64_t k = 0; at && k < count; k++) {
         if (from[k].n == 0) continue;
         item<stored> *to = &list.at[list.count++];
@@ -87,7 +86,7 @@ static void update(int code, int device, const gr_update_item *from, int64_t cou
         to->end = blocks += (unsigned)((from[k].n + BLOCK_ELEMENTS - 1) / BLOCK_ELEMENTS);
         if (list.count < ITEMS) continue;
         launch<stored, real>(code, at, list, blocks, number);
-        list.count = 0;
+        list = {};
         blocks = 0;
     }
     if (at && list.count) launch<stored, real>(code, at, list, blocks, number);
