@@ -2,9 +2,14 @@
 #include "tests/suites.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "gradus.h"
 
 int main(void)
 {
+    const char *device = getenv("GRADUS_TEST_DEVICE");
+    if (device && !strcmp(device, "cuda") && !gr_set_default_device(gr_cuda(0))) return EXIT_FAILURE;
     SRunner *runner = srunner_create(NULL);
 #define ADD_SUITE(name) srunner_add_suite(runner, name##_suite());
     SUITES(ADD_SUITE)
