@@ -95,6 +95,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/gradus.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
 
+include tests/cuda/emulator.mk
 include cuda/cuda.mk
 
 # ---- programs ----

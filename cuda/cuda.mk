@@ -1,10 +1,7 @@
 # The CUDA plug-in. `make cuda` builds it with nvcc; `make emulated` builds the same sources with g++ against the emulator
 # in tests/cuda, which executes every kernel without a GPU.
 #   CUDA_ARCHS="90"   compute capabilities to compile for; the last one is included as PTX, too
-CUDA_HOME ?= $(firstword $(wildcard /usr/local/cuda))
-NVCC ?= $(shell command -v nvcc 2>/dev/null || ls $(CUDA_HOME)/bin/nvcc 2>/dev/null)
 CUDA_ARCHS ?= 80 90 100
-CXX ?= g++
 
 CUDA_DTYPES = f32 f64 bf16 i64 i32 u8 b8
 CUDA_LOOPS = cuda/elementwise_loops.cu
@@ -28,27 +25,17 @@ $(B)/cuda/%.o: cuda/%.cu $(CUDA_HEADERS)
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCC_FLAGS) -c $< -o $@
 
-# ---- without a GPU ----
+# ---- without a GPU: the same sources, and the emulator, as a plug-in ----
 
-EMULATED = $(B)/emulated
-EMULATOR_SOURCES = $(filter-out tests/cuda/test_%.cpp,$(wildcard tests/cuda/*.cpp))
-EMULATOR_HEADERS = $(wildcard tests/cuda/*.h)
-EMULATED_OBJECTS = $(CUDA_SOURCES:%.cu=$(EMULATED)/%.o) $(CUDA_DTYPES:%=$(EMULATED)/cuda/elementwise_loops_%.o) \
-                   $(EMULATOR_SOURCES:%.cpp=$(EMULATED)/%.o)
-EMULATED_FLAGS = -std=c++17 -g -O1 -ffp-contract=off -I. -fPIC -fvisibility=hidden -Wall -Wextra $(WERROR)
+EMULATION = $(if $(findstring address,$(SAN)),asan,$(if $(findstring thread,$(SAN)),tsan,plain))
+EMULATED_PLUGIN = $(B)/emulator/$(EMULATION)/libgradus_cuda.so
+EMULATED_LOOPS = $(CUDA_DTYPES:%=$(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o)
 
-emulated: $(EMULATED)/libgradus_cuda.so
-$(EMULATED)/libgradus_cuda.so: $(EMULATED_OBJECTS)
-	$(CXX) -shared $(SANFLAGS) $^ -o $@ -lpthread
-$(EMULATED)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS) $(CUDA_HEADERS) $(EMULATOR_HEADERS)
+emulated: $(EMULATED_PLUGIN)
+$(EMULATED_PLUGIN): $(CUDA_SOURCES:%.cu=$(B)/emulator/$(EMULATION)/%.o) $(EMULATED_LOOPS) $(EMULATOR_$(EMULATION))
+	$(CXX) -shared $(EMULATED_SAN_$(EMULATION)) $^ -lpthread -o $@
+$(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS)
 	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_FLAGS) $(EMULATOR_SAN) $(SANFLAGS) -DGR_TAG=$* -x c++ -c $< -o $@
-$(EMULATED)/cuda/%.o: cuda/%.cu $(CUDA_HEADERS) $(EMULATOR_HEADERS)
-	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_FLAGS) $(EMULATOR_SAN) $(SANFLAGS) -x c++ -c $< -o $@
-# The emulator itself switches stacks; no sanitizer may watch that.
-$(EMULATED)/tests/cuda/%.o: tests/cuda/%.cpp $(EMULATOR_HEADERS)
-	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_FLAGS) $(EMULATOR_SAN) -c $< -o $@
+	$(CXX) $(EMULATED_$(EMULATION)) -O1 -DGR_TAG=$* -MMD -MP -x c++ -c $< -o $@
 
 .PHONY: cuda emulated

@@ -1,0 +1,254 @@
+/* control.cpp - settings, counts, and failures on request: what emulator.h offers to tests. */
+#include "machine.h"
+#include <ctype.h>
+#include <stdlib.h>
+
+namespace emulator {
+
+settings setting;
+gr_emulator_counts counts;
+
+struct request {
+    std::string what;
+    int64_t countdown = 0;
+    int error = 0;
+    bool again = false;
+};
+static request &wanted = lasting<request>();
+static std::string &last_synchronisation = lasting<std::string>();
+static int64_t failures;
+static bool devices_fixed;
+
+void count_synchronisation(const char *call)
+{
+    counts.synchronisations++;
+    last_synchronisation = call;
+}
+
+/* ---- failures ---- */
+
+static int likely_error(const std::string &what)
+{
+    if (what.compare(0, 6, "cublas") == 0) {
+        return 13; /* CUBLAS_STATUS_EXECUTION_FAILED */
+    }
+    bool memory = what.find("Malloc") != std::string::npos || what == "cudaHostAlloc";
+    return memory             ? cudaErrorMemoryAllocation
+           : what == "launch" ? cudaErrorLaunchOutOfResources
+           : what == "kernel" ? cudaErrorIllegalAddress
+                              : cudaErrorUnknown;
+}
+
+int requested_failure(const char *what)
+{
+    bool is_call = strncmp(what, "cuda", 4) == 0 || strcmp(what, "launch") == 0;
+    bool meant = wanted.what == what || (wanted.what == "call" && is_call);
+    if (!meant || wanted.countdown == 0) {
+        return 0;
+    }
+    if (wanted.countdown > 1) {
+        wanted.countdown--;
+        return 0;
+    }
+    if (!wanted.again) {
+        wanted.countdown = 0;
+    }
+    failures++;
+    return wanted.error ? wanted.error : likely_error(what);
+}
+
+/* ---- settings ---- */
+
+static bool is_number(const char *text, uint64_t *number)
+{
+    char *end;
+    *number = strtoull(text, &end, 10);
+    return isdigit((unsigned char)*text) && *end == 0;
+}
+/* Sets *to to the place of value among the words, which end with NULL; a number gives the place behind them. */
+static bool choose(const char *value, const char *const *words, bool number_too, int *to, uint64_t *number)
+{
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *to = i;
+            return true;
+        }
+    }
+    int count = 0;
+    while (words[count]) {
+        count++;
+    }
+    *to = count;
+    return number_too && is_number(value, number);
+}
+
+static bool set_failure(const char *value)
+{
+    std::string text = value;
+    size_t colon = text.find(':');
+    bool again = text.size() > 6 && text.compare(text.size() - 6, 6, ":again") == 0;
+    if (colon == std::string::npos) {
+        return false;
+    }
+    gr_emulator_fail(text.substr(0, colon).c_str(), atoll(text.c_str() + colon + 1), 0, again);
+    return true;
+}
+
+static bool set_number(const std::string &name, const char *value)
+{
+    uint64_t n;
+    if (!is_number(value, &n)) {
+        return false;
+    }
+    if (name == "MEMORY") {
+        setting.memory = n;
+    } else if (name == "ARCH") {
+        setting.arch = (int)n;
+    } else if (name == "SMS" && n > 0) {
+        setting.multiprocessors = (int)n;
+    } else if (name == "DEVICES" && n >= 1 && n <= MAX_DEVICES && !devices_fixed) {
+        setting.devices = (int)n;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool set(const std::string &name, const char *value)
+{
+    static const char *const orders[] = {"fwd", "rev", nullptr}, *const streams[] = {"late", "early", nullptr},
+                             *const drivers[] = {"ok", "absent", "old", "none", nullptr},
+                             *const faults[] = {"error", "abort", nullptr}, *const off_on[] = {"0", "1", nullptr},
+                             *const libraries[] = {"absent", "present", nullptr};
+    struct word_setting {
+        const char *name;
+        const char *const *words;
+        bool number_too;
+    };
+    static const word_setting known[] = {{"ORDER", orders, true},       {"STREAMS", streams, true},
+                                         {"DRIVER", drivers, false},    {"FAULT", faults, false},
+                                         {"PROTECT", off_on, false},    {"STRUCTS", off_on, false},
+                                         {"QUIET", off_on, false},      {"CUBLASLT", libraries, false}};
+    for (const word_setting &s : known) {
+        int i = 0;
+        uint64_t number = 0;
+        if (name != s.name) {
+            continue;
+        }
+        if (!choose(value, s.words, s.number_too, &i, &number)) {
+            return false;
+        }
+        if (s.words == orders) {
+            setting.order = (thread_order)i;
+            setting.seed = number;
+        } else if (s.words == streams) {
+            setting.streams = (stream_mode)i;
+            setting.stream_seed = number;
+        } else if (s.words == drivers) {
+            setting.driver = (driver_state)i;
+        } else if (s.words == faults) {
+            setting.abort_on_fault = i == 1;
+        } else if (s.words == libraries) {
+            setting.cublaslt = i == 1;
+        } else if (name == "PROTECT") {
+            set_protection(i == 1);
+        } else {
+            (name == "STRUCTS" ? setting.check_structs : setting.quiet) = i == 1;
+        }
+        return true;
+    }
+    return name == "FAIL" ? set_failure(value) : set_number(name, value);
+}
+
+static bool read_environment()
+{
+    for (const char *name : {"ORDER", "STREAMS", "DEVICES", "DRIVER", "MEMORY", "ARCH", "SMS", "PROTECT", "FAULT", "STRUCTS",
+                             "CUBLASLT", "FAIL", "QUIET"}) {
+        const char *value = getenv((std::string("GRADUS_EMULATOR_") + name).c_str());
+        if (value && !set(name, value)) {
+            fprintf(stderr, "cuda emulator: GRADUS_EMULATOR_%s=%s: no such value\n", name, value);
+            abort();
+        }
+    }
+    devices_fixed = true;
+    return true;
+}
+static const bool environment_was_read = read_environment();
+
+} // namespace emulator
+
+/* ---- emulator.h ---- */
+
+using namespace emulator;
+
+void gr_emulator_count(gr_emulator_counts *to)
+{
+    machine_lock lock;
+    *to = counts;
+}
+
+void gr_emulator_count_again(void)
+{
+    machine_lock lock;
+    gr_emulator_counts fresh = {};
+    fresh.live_allocations = counts.live_allocations;
+    fresh.live_bytes = counts.live_bytes;
+    fresh.live_pinned = counts.live_pinned;
+    fresh.live_streams = counts.live_streams;
+    fresh.live_events = counts.live_events;
+    counts = fresh;
+    last_synchronisation.clear();
+    for (kernel_record *k : all_kernels()) {
+        k->launches = 0;
+    }
+}
+
+int64_t gr_emulator_launches(const char *name)
+{
+    machine_lock lock;
+    int64_t launches = 0;
+    for (const kernel_record *k : all_kernels()) {
+        launches += k->name == name || k->full_name == name ? k->launches : 0;
+    }
+    return launches;
+}
+
+int gr_emulator_kernels(void (*visit)(void *data, const char *name, int64_t launches), void *data)
+{
+    machine_lock lock;
+    int count = 0;
+    for (const kernel_record *k : all_kernels()) {
+        visit(data, k->full_name.c_str(), k->launches);
+        count++;
+    }
+    return count;
+}
+
+const char *gr_emulator_last_synchronisation(void)
+{
+    return last_synchronisation.c_str();
+}
+
+bool gr_emulator_set(const char *name, const char *value)
+{
+    machine_lock lock;
+    return set(name, value);
+}
+
+void gr_emulator_fail(const char *what, int64_t k, int error, bool again)
+{
+    machine_lock lock;
+    wanted = {what ? what : "", what ? k : 0, error, again};
+    failures = 0;
+}
+int64_t gr_emulator_failures(void)
+{
+    machine_lock lock;
+    return failures;
+}
+
+void gr_emulator_recover(void)
+{
+    machine_lock lock;
+    recover_devices();
+}
