@@ -59,8 +59,10 @@ struct job {
     {
         for (int k = 0; k < parameters_of[code]; k++) s.param[k] = o->param[k];
         for (int k = 0; k < operands_of[code]; k++) {
-            s.number[k] = o->in[k];
-            if (o->in[k].kind != GR_VALUE_TENSOR) continue;
+            if (o->in[k].kind != GR_VALUE_TENSOR) {
+                s.number[k] = o->in[k];
+                continue;
+            }
             if (!o->in[k].tensor || o->in[k].tensor->state != GR_LIVE) continue;
             if (!converted[k].make(o->in[k].tensor, o->dtype)) return false;
             put(k, converted[k].tensor);

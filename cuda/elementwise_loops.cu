@@ -191,7 +191,7 @@ static numbers numbers_of(const gr_sources &s)
 
 struct addresses {
     const stored *in[GR_SOURCES];
-    unsigned single;
+    uint64_t single; /* a whole word: no byte of the arguments is undefined */
 };
 
 static addresses addresses_of(const gr_sources &s)

@@ -66,7 +66,7 @@ template <class T> static bool count_equals(gr_stream *at, int64_t *count, int64
 {
     const gr_tensor *const one[] = {x};
     const gr_matrix_view<1> view(one, dims);
-    counts<T> op;
+    counts<T> op = {};
     op.x = (const T *)(const void *)x->data;
     op.extremum = extremum;
     op.parts = parts ? parts : count;

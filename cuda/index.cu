@@ -17,7 +17,7 @@ struct indexing {
     const int64_t *index;
     int64_t index_step, count;
     int64_t size, step, slices_step; /* of the dimension: its size, and from slice to slice in both tensors */
-    int call;
+    int64_t call;
     gr_offence *error;
 };
 

@@ -37,7 +37,7 @@ template <class T> static bool forward(gr_stream *at, gr_tensor *y, const gr_ten
     const int64_t segments = gr_segments(view.n);
     gr_temporary parts(y->device, (size_t)(segments + 1) * sizeof(double));
     if (!parts) return false;
-    squares<T> op;
+    squares<T> op = {};
     op.x = (const T *)(const void *)x->data;
     op.t = (const T *)(const void *)t->data;
     op.parts = parts.as<double>();

@@ -13,10 +13,10 @@ struct gr_offence {
 /* Registers the running call, whose index into `size` slices a kernel will check; returns its number. */
 int gr_offence_call(const char *argument, int64_t size);
 
-__device__ inline bool gr_index_ok(gr_offence *error, int call, int64_t place, int64_t index, int64_t size)
+__device__ inline bool gr_index_ok(gr_offence *error, int64_t call, int64_t place, int64_t index, int64_t size)
 {
     if (index >= 0 && index < size) return true;
-    if (atomicCAS(&error->call, 0, call) == 0) {
+    if (atomicCAS(&error->call, 0, (int)call) == 0) {
         error->place = place;
         error->index = index;
     }

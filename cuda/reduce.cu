@@ -69,7 +69,7 @@ template <class T, class R, class Join> struct totals : Join {
     acc *parts; /* where the segments' results go; NULL: there is one segment, and the row's result goes to y */
     R *y;
     double divisor;
-    bool add;
+    int64_t add; /* a whole word: no byte of the arguments is undefined */
 
     void move(const int64_t *first) { x += first[0]; }
     __device__ acc load(const int64_t *offset, int64_t, int64_t) const { return (acc)x[offset[0]]; }
@@ -93,7 +93,7 @@ template <class T, class Join> struct places : Join {
     acc *parts;
     T *values;
     int64_t *indices;
-    bool add;
+    int64_t add;
 
     void move(const int64_t *first)
     {
@@ -161,7 +161,7 @@ template <class T, class R, class Join>
 static bool total(gr_stream *at, const gr_tensor *y, const gr_tensor *x, const gr_matrix_view<1> &view, double divisor, bool add)
 {
     typedef totals<T, R, Join> op_type;
-    op_type op;
+    op_type op = {};
     op.x = (const T *)(const void *)x->data;
     op.parts = nullptr;
     op.y = (R *)(void *)y->data;
@@ -178,7 +178,7 @@ static bool select(gr_stream *at, gr_tensor *values, gr_tensor *indices, const g
                    const typename places<T, Join>::acc *earlier)
 {
     typedef places<T, Join> op_type;
-    op_type op;
+    op_type op = {};
     op.x = (const T *)(const void *)x->data;
     op.earlier = earlier;
     op.parts = nullptr;
