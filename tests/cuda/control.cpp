@@ -17,7 +17,7 @@ struct request {
 static request &wanted = lasting<request>();
 static std::string &last_synchronisation = lasting<std::string>();
 static int64_t failures;
-static bool devices_fixed;
+static bool environment_was_read;
 
 void count_synchronisation(const char *call)
 {
@@ -106,7 +106,7 @@ static bool set_number(const std::string &name, const char *value)
         setting.arch = (int)n;
     } else if (name == "SMS" && n > 0) {
         setting.multiprocessors = (int)n;
-    } else if (name == "DEVICES" && n >= 1 && n <= MAX_DEVICES && !devices_fixed) {
+    } else if (name == "DEVICES" && n >= 1 && n <= MAX_DEVICES && !environment_was_read) {
         setting.devices = (int)n;
     } else {
         return false;
@@ -151,7 +151,10 @@ static bool set(const std::string &name, const char *value)
         } else if (s.words == libraries) {
             setting.cublaslt = i == 1;
         } else if (name == "PROTECT") {
-            set_protection(i == 1);
+            setting.protect = i == 1;
+            if (environment_was_read) { /* before that no memory is there */
+                set_protection(i == 1);
+            }
         } else {
             (name == "STRUCTS" ? setting.check_structs : setting.quiet) = i == 1;
         }
@@ -170,10 +173,10 @@ static bool read_environment()
             abort();
         }
     }
-    devices_fixed = true;
+    environment_was_read = true;
     return true;
 }
-static const bool environment_was_read = read_environment();
+static const bool settings_are_made = read_environment();
 
 } // namespace emulator
 

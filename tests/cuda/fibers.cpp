@@ -341,6 +341,9 @@ static void forget_fibers()
         f->sanitizer = nullptr;
 #endif
 #ifdef GR_EMULATOR_TSAN
+        __tsan_switch_to_fiber(f->sanitizer, __tsan_switch_to_fiber_no_sync); /* in its name: what it did is over */
+        release_token(&self->end_token);
+        __tsan_switch_to_fiber(self->sanitizer, __tsan_switch_to_fiber_no_sync);
         __tsan_destroy_fiber(f->sanitizer);
 #endif
         prepare(f, i);
@@ -453,10 +456,10 @@ bool run_block(worker *w)
             to_fiber(next_ready());
         }
     }
-    acquire_token(&w->end_token);
     if (w->left) {
         forget_fibers();
     }
+    acquire_token(&w->end_token);
     return !w->left;
 }
 

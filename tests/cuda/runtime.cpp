@@ -1,5 +1,6 @@
 /* runtime.cpp - what all calls share: the lock, refusals, errors, faults; and devices. */
 #include "machine.h"
+#include <new>
 #include <pthread.h>
 #include <stdarg.h>
 
@@ -46,7 +47,7 @@ static void after_fork_in_parent()
 static void after_fork_in_child()
 {
     is_child = used;
-    mutex.unlock();
+    new (&mutex) std::recursive_mutex(); /* its owner was another thread */
 }
 __attribute__((constructor)) static void watch_forks()
 {

@@ -4,34 +4,6 @@
 #include "tests/cuda/check.h"
 #include <math.h>
 #include <stdint.h>
-#include <vector>
-
-#define OK(call) CHECK((call) == cudaSuccess)
-
-/* A device buffer with its copy on the host. */
-template <class T>
-struct buffer {
-    T *device = nullptr;
-    std::vector<T> host;
-    explicit buffer(size_t n) : host(n)
-    {
-        OK(cudaMalloc(&device, n * sizeof(T)));
-    }
-    buffer(const buffer &) = delete;
-    ~buffer()
-    {
-        OK(cudaFree(device));
-    }
-    void up()
-    {
-        OK(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
-    }
-    void down()
-    {
-        OK(cudaGetLastError());
-        OK(cudaMemcpy(host.data(), device, host.size() * sizeof(T), cudaMemcpyDeviceToHost));
-    }
-};
 
 /* ---- indices ---- */
 
