@@ -119,8 +119,9 @@ $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 test:
 	tests/install.sh
 	$(MAKE) check
-check: all $(B)/tests/run demos
+check: all $(B)/tests/run demos $(EMULATED_PLUGIN)
 	$(B)/tests/run
+	tests/device.sh $(B) $(EMULATED_PLUGIN)
 	tests/demos.sh $(B)
 	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
 	tests/symbols.sh $(B)/libgradus.so

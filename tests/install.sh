@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need, where it is missing: Check and what it links to, pkg-config, OpenBLAS.
+# Installs what the tests need, where it is missing: Check and what it links to, pkg-config, OpenBLAS, g++ (the header as
+# C++, CUDA's emulator).
 set -eu
 
-if pkg-config --exists check 2>/dev/null; then
+if pkg-config --exists check 2>/dev/null && command -v g++ >/dev/null; then
     exit 0
 fi
-packages="check libsubunit-dev pkg-config libopenblas-dev"
+packages="check libsubunit-dev pkg-config libopenblas-dev g++"
 fail() {
     echo "tests/install.sh: $1; install these by hand: $packages" >&2
     exit 1
