@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/cpu/gemm.h"
 #include "core/cpu/gemm_loops.h"
@@ -322,6 +324,28 @@ START_TEST(bits_do_not_depend_on_the_number_of_threads)
 }
 END_TEST
 
+/* OpenBLAS's threads would meet the pool's; whoever uses it beside the library may keep them. */
+extern int openblas_get_num_threads(void) __attribute__((weak));
+
+START_TEST(blas_is_left_one_thread_unless_told)
+{
+    if (!openblas_get_num_threads) return; /* there is none */
+    const product_case p = {300, 300, 300, ROWS, ROWS, false, true};
+    const int before = openblas_get_num_threads();
+    for (int keep = 1; keep >= 0; keep--) {
+        const pid_t child = fork();
+        if (child == 0) {
+            setenv("GRADUS_BLAS_THREADS", keep ? "keep" : "", 1);
+            check_product(&p);
+            _exit(openblas_get_num_threads() == (keep ? before : 1) ? 0 : 1);
+        }
+        int status = -1;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+}
+END_TEST
+
 static void tear_down(void)
 {
     gr_parallel_test_grain = 0;
@@ -343,6 +367,7 @@ Suite *gemm_suite(void)
     tcase_add_loop_test(group, small_products_add_in_order_with_every_instruction_set, 0, shapes);
     tcase_add_loop_test(group, long_products_of_two_numbers_each_are_in_order_too, 0, 4);
     tcase_add_loop_test(group, bits_do_not_depend_on_the_number_of_threads, 0, 8);
+    tcase_add_test(group, blas_is_left_one_thread_unless_told);
     suite_add_tcase(suite, group);
     return suite;
 }

@@ -11,6 +11,11 @@
 #include "tests/allocation.h"
 #include "tests/suites.h"
 
+static void silent(const char *text, void *data)
+{
+    (void)text, (void)data;
+}
+
 /* ---- steady state ---- */
 
 #ifndef GR_DEBUG
@@ -106,6 +111,24 @@ START_TEST(a_loop_without_scopes_stays_linear)
 }
 END_TEST
 
+/* What f writes to stderr. */
+static const char *said_by(void (*f)(void))
+{
+    static char text[512];
+    FILE *file = tmpfile();
+    const int terminal = dup(STDERR_FILENO);
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    f();
+    fflush(stderr);
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
 static int line_of_loop;
 
 /* 150,000 results in the scope that is open */
@@ -114,32 +137,64 @@ static void fill_scope(void)
     gr_tensor *x = gr_ones(1);
     for (int i = 0; i < 150000; i++) line_of_loop = __LINE__, gr_neg(x);
 }
+static void fill_scopes(void)
+{
+    const gr_scope scope = gr_scope_begin();
+    fill_scope();
+    gr_scope_end(scope);
+}
+
+/* `text` is one line: the place, then `warning`, then anything, then `advice`. */
+static void expect_warning(const char *text, int line, const char *warning, const char *advice)
+{
+    char expected[160];
+    snprintf(expected, sizeof expected, "%s:%d: %s", __FILE__, line, warning);
+    ck_assert_msg(!strncmp(text, expected, strlen(expected)) && strstr(text, advice), "%s", text);
+    ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
+}
+
+START_TEST(of_another_full_scope_nothing_is_said)
+{
+    ck_assert_str_eq(said_by(fill_scopes), "");
+}
+END_TEST
 
 START_TEST(a_full_root_scope_is_told_once)
 {
-    char text[512] = "", expected[128];
-    FILE *file = tmpfile();
-    const int terminal = dup(STDERR_FILENO);
-    fflush(stderr);
-    dup2(fileno(file), STDERR_FILENO);
-    const gr_scope scope = gr_scope_begin();
-    fill_scope(); /* of a scope nothing is said */
-    gr_scope_end(scope);
-    const long quiet = (long)lseek(fileno(file), 0, SEEK_END);
-    fill_scope();
-    fill_scope();
-    fflush(stderr);
-    dup2(terminal, STDERR_FILENO);
-    close(terminal);
-    rewind(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    snprintf(expected, sizeof expected, "%s:%d: warning: the root scope owns ", __FILE__, line_of_loop);
-    ck_assert_int_eq(quiet, 0);
-    ck_assert_msg(!strncmp(text, expected, strlen(expected)) &&
-                      strstr(text, "; wrap the loop body in a scope: gr_scope_begin\n"),
-                  "%s", text);
-    ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
+    const char *text = said_by(fill_scope);
+    expect_warning(text, line_of_loop, "warning: the root scope owns 100000 ", "; wrap the loop body in a scope: gr_scope_begin\n");
+    ck_assert_str_eq(said_by(fill_scope), "");
+}
+END_TEST
+
+static void nest_scopes(void)
+{
+    const gr_scope outer = gr_scope_begin();
+    for (int i = 0; i < 1500; i++) line_of_loop = __LINE__, gr_scope_begin();
+    ck_assert(gr_scope_end(outer));
+}
+
+START_TEST(deep_scopes_are_told_once)
+{
+    const char *text = said_by(nest_scopes);
+    expect_warning(text, line_of_loop, "scope_begin: warning: 1000 scopes are open; ", "each must be ended\n");
+    ck_assert_str_eq(said_by(nest_scopes), "");
+}
+END_TEST
+
+static gr_tensor *made_in_block(void)
+{
+    GR_SCOPED gr_scope scope = gr_scope_begin();
+    gr_tensor *lost = gr_ones(3);
+    return gr_keep(gr_add(lost, 1)) ? lost : NULL;
+}
+
+START_TEST(a_scoped_block_ends_its_scope_however_it_is_left)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_tensor *lost = made_in_block();
+    ck_assert_ptr_null(gr_add(lost, 1));
+    ck_assert_msg(gr_error() && strstr(gr_error(), "add: a is dead"), "%s", gr_error());
 }
 END_TEST
 
@@ -204,11 +259,6 @@ static double printing_and_conversion(void)
     char text[256];
     gr_tensor *x = gr_to(gr_arange(0, 6, 1), .dtype = GR_FLOAT64);
     return gr_tensor_text(x, text, sizeof text) + gr_equal(x, gr_clone(x));
-}
-
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
 }
 
 static void fails_cleanly(const char *name, scenario *run, bool persistent)
@@ -300,7 +350,10 @@ Suite *memory_suite(void)
 #endif
     tcase_add_test(c, a_loop_without_scopes_is_correct_and_freed_at_the_end);
     tcase_add_test(c, a_loop_without_scopes_stays_linear);
+    tcase_add_test(c, of_another_full_scope_nothing_is_said);
     tcase_add_test(c, a_full_root_scope_is_told_once);
+    tcase_add_test(c, deep_scopes_are_told_once);
+    tcase_add_test(c, a_scoped_block_ends_its_scope_however_it_is_left);
     tcase_add_test(c, every_allocation_may_fail);
     tcase_add_test(c, a_failed_backward_leaves_no_gradient_behind);
     tcase_add_test(c, what_does_not_fit_is_an_error);

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -166,6 +168,21 @@ START_TEST(number_of_threads_is_clipped)
 }
 END_TEST
 
+/* The environment is asked once, by the first loop of a process. */
+START_TEST(number_of_threads_comes_from_the_environment)
+{
+    const char *forks = getenv("CK_FORK");
+    if (forks && !strcmp(forks, "no")) {
+        puts("skipped: number_of_threads_comes_from_the_environment: other tests have set the number in this process");
+        return;
+    }
+    setenv("GRADUS_NUM_THREADS", "5", 1);
+    ck_assert_int_eq(gr_parallel_threads_now(), 5);
+    setenv("GRADUS_NUM_THREADS", "6", 1);
+    ck_assert_int_eq(gr_parallel_threads_now(), 5);
+}
+END_TEST
+
 START_TEST(pool_restarts_after_shutdown)
 {
     gr_parallel_threads(2);
@@ -308,6 +325,7 @@ Suite *parallel_suite(void)
                                   tasks_may_use_the_pool,
                                   threads_may_use_the_pool_at_once_and_resize_it,
                                   number_of_threads_is_clipped,
+                                  number_of_threads_comes_from_the_environment,
                                   pool_restarts_after_shutdown,
                                   shutdown_inside_a_task_does_nothing,
                                   signals_are_left_to_the_programs_threads,
