@@ -40,7 +40,6 @@ static share shares[GR_PARALLEL_MAX];
 
 static struct {
     atomic_bool busy; /* whoever sets it owns the rest of this */
-    bool fork_handled;
     atomic_bool crowded; /* more threads than CPUs: who spins keeps another from running */
     int threads;         /* shares in use: the caller's and one per worker; 0: no pool */
     int asked;           /* for how many threads it was started */
@@ -166,6 +165,12 @@ static void forget_workers(void)
     atomic_store(&pool.busy, false);
 }
 
+/* Before the first loop: a fork while another thread starts the workers would leave the child a pool that is busy for ever. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_workers);
+}
+
 static bool start_worker(share *s, int threads)
 {
     s->threads = threads;
@@ -194,7 +199,6 @@ static void start_workers(int threads)
 {
     sigset_t all, before;
     if (pool.threads) stop_workers();
-    if (!pool.fork_handled) pool.fork_handled = !pthread_atfork(NULL, NULL, forget_workers);
     atomic_store_explicit(&pool.crowded, threads > cpus(), memory_order_relaxed);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
