@@ -31,7 +31,8 @@ $(B)/emulator/$(1)/%: $(B)/emulator/$(1)/tests/cuda/%.o $$(EMULATOR_$(1))
 endef
 $(foreach mode,$(EMULATOR_MODES),$(eval $(call emulator_mode,$(mode))))
 
-cuda-emulator: $(foreach mode,$(EMULATOR_MODES),$(EMULATOR_TESTS:%=$(B)/emulator/$(mode)/%) $(B)/emulator/$(mode)/bugs)
+cuda-emulator: $(foreach mode,$(EMULATOR_MODES),$(EMULATOR_TESTS:%=$(B)/emulator/$(mode)/%) $(B)/emulator/$(mode)/bugs) \
+               $(B)/emulator/plain/tests/cuda/values.o
 cuda-emulator-test: cuda-emulator
 	tests/cuda/run.sh $(B)/emulator "$(EMULATOR_TESTS)" "$(NVCC)"
 .SECONDARY:

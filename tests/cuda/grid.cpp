@@ -9,47 +9,45 @@
 #include <thread>
 #ifdef GR_EMULATOR_ASAN
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
 #endif
 
 namespace emulator {
 
 enum { FENCE = 64 }; /* bytes behind dynamic shared memory that must keep their value */
-static const unsigned char FENCE_BYTE = 0xa5, UNSET = 0xff;
 
 /* ---- shared memory ---- */
 
 /* The end is where the launch said, to the byte: ASan watches what lies behind, or a pattern does. */
-static unsigned char *make_dynamic_shared(size_t bytes)
-{
-    size_t whole = (bytes + 15) / 16 * 16 + FENCE;
-    auto *memory = (unsigned char *)aligned_alloc(128, (whole + 127) / 128 * 128);
-    memset(memory, FENCE_BYTE, whole);
+struct dynamic_shared {
+    size_t bytes, whole;
+    unsigned char *memory;
+
+    explicit dynamic_shared(size_t n) : bytes(n), whole((n + 15) / 16 * 16 + FENCE)
+    {
+        memory = (unsigned char *)aligned_alloc(128, (whole + 127) / 128 * 128);
+        set_fence(memory + bytes, whole - bytes);
 #ifdef GR_EMULATOR_ASAN
-    __asan_poison_memory_region(memory + bytes, whole - bytes);
+        __asan_poison_memory_region(memory + bytes, whole - bytes);
 #endif
-    return memory;
-}
-static bool fence_broken(const unsigned char *memory, size_t bytes)
-{
-    bool broken = false;
-#ifndef GR_EMULATOR_ASAN
-    for (size_t i = bytes; i < (bytes + 15) / 16 * 16 + FENCE; i++) {
-        broken |= memory[i] != FENCE_BYTE;
     }
-#else
-    (void)memory, (void)bytes;
-#endif
-    return broken;
-}
-static void free_dynamic_shared(unsigned char *memory, size_t bytes)
-{
+    dynamic_shared(const dynamic_shared &) = delete;
+    ~dynamic_shared()
+    {
 #ifdef GR_EMULATOR_ASAN
-    __asan_unpoison_memory_region(memory, (bytes + 15) / 16 * 16 + FENCE);
-#else
-    (void)bytes;
+        __asan_unpoison_memory_region(memory, whole);
 #endif
-    free(memory);
-}
+        free(memory);
+    }
+    bool is_overrun() const
+    {
+#ifdef GR_EMULATOR_ASAN
+        return false;
+#else
+        return broken_fence(memory + bytes, whole - bytes) != nullptr;
+#endif
+    }
+};
 
 #ifndef GR_EMULATOR_TSAN
 static bool is_unset(const shared_variable &v)
@@ -103,15 +101,16 @@ static void run_blocks(worker *w, int workers)
     w->random = setting.seed;
     running.block_size = size;
     running.grid_size = grid;
-    running.shared = make_dynamic_shared(call->shared);
+    dynamic_shared dynamic(call->shared);
+    running.shared = dynamic.memory;
     uint64_t blocks = (uint64_t)grid.x * grid.y * grid.z;
     bool ok = true;
     for (uint64_t k = (uint64_t)w->id; k < blocks && ok; k += (uint64_t)workers) {
         uint64_t i = turn(k, blocks);
         running.block = {(unsigned)(i % grid.x), (unsigned)(i / grid.x % grid.y), (unsigned)(i / grid.x / grid.y)};
-        memset(running.shared, UNSET, call->shared);
+        memset(dynamic.memory, UNSET, dynamic.bytes);
         ok = run_block(w);
-        if (ok && fence_broken(running.shared, call->shared)) {
+        if (ok && dynamic.is_overrun()) {
             fault(w->device, cudaErrorIllegalAddress, "wrote behind its %zu bytes of dynamic shared memory", call->shared);
             ok = false;
         }
@@ -120,7 +119,6 @@ static void run_blocks(worker *w, int workers)
         unset_shared(*w->kernel);
 #endif
     }
-    free_dynamic_shared(running.shared, call->shared);
     running.shared = nullptr;
     self = nullptr;
 }
@@ -215,15 +213,36 @@ std::string where()
     if (!self) {
         return "";
     }
-    char text[128];
+    char text[64];
     const uint3 &b = running.block, &t = running.thread;
-    snprintf(text, sizeof text, " block (%u,%u,%u) thread (%u,%u,%u): ", b.x, b.y, b.z, t.x, t.y, t.z);
-    return "kernel " + self->kernel->full_name + text;
+    snprintf(text, sizeof text, " block (%u,%u,%u)", b.x, b.y, b.z);
+    std::string place = "kernel " + self->kernel->full_name + text;
+    if (self->current) {
+        snprintf(text, sizeof text, " thread (%u,%u,%u)", t.x, t.y, t.z);
+        place += text;
+    }
+    return place + ": ";
 }
 
-/* ---- bad addresses: without ASan, which has a report of its own ---- */
+/* ---- bad addresses ---- */
 
-#ifndef GR_EMULATOR_ASAN
+#if defined(GR_EMULATOR_ASAN)
+
+/* Behind ASan's own report. */
+static void explain_report()
+{
+    if (__asan_report_present()) {
+        void *p = __asan_get_report_address();
+        fprintf(stderr, "cuda emulator: %saddress %p: %s\n", where().c_str(), p, describe(p).c_str());
+    }
+}
+__attribute__((constructor)) static void watch_addresses()
+{
+    __sanitizer_set_death_callback(explain_report);
+}
+
+#elif !defined(GR_EMULATOR_TSAN) /* whose report of a bad address is better than what a handler may do there */
+
 static struct sigaction before;
 
 static void on_bad_address(int signal, siginfo_t *info, void *)

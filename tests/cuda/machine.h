@@ -90,6 +90,17 @@ void recover_devices();
 
 /* ---- memory.cpp ---- */
 
+/* New and freed memory: NaN in every format, -1 as an integer. */
+enum : unsigned char { UNSET = 0xff };
+/* What must stay around blocks of memory: NaN in every format too, but another one. */
+inline unsigned char fence_byte(const void *at)
+{
+    return (uintptr_t)at % 2 ? 0xff : 0xf5;
+}
+void set_fence(void *start, size_t bytes);
+/* The first byte that was changed, or NULL. */
+const void *broken_fence(const void *start, size_t bytes);
+
 struct place {
     enum { unknown, device_memory, freed_memory, pinned_memory } kind;
     int device;

@@ -22,7 +22,6 @@ enum : size_t {
     STEP = 16 * MIB, /* by which an arena is opened */
     KEPT = 256 * MIB /* freed memory that keeps its pattern; the rest goes back to the system */
 };
-static const unsigned char UNSET = 0xff, FENCE = 0xa5;
 
 struct arena {
     char *base = nullptr;
@@ -39,6 +38,22 @@ static int openers; /* memory_access objects alive */
 typedef std::deque<std::pair<char *, size_t>> freed_list;
 static freed_list &recent = lasting<freed_list>(); /* still with its pattern */
 static size_t recent_bytes;
+
+void set_fence(void *start, size_t bytes)
+{
+    for (unsigned char *p = (unsigned char *)start; p < (unsigned char *)start + bytes; p++) {
+        *p = fence_byte(p);
+    }
+}
+const void *broken_fence(const void *start, size_t bytes)
+{
+    for (const unsigned char *p = (const unsigned char *)start; p < (const unsigned char *)start + bytes; p++) {
+        if (*p != fence_byte(p)) {
+            return p;
+        }
+    }
+    return nullptr;
+}
 
 static size_t rounded(size_t bytes)
 {
@@ -105,8 +120,8 @@ static void set_fences(char *start, size_t bytes)
     const char *range[2];
     size_t size[2];
     fence_ranges(start, bytes, range, size);
-    memset((char *)range[0], FENCE, size[0]);
-    memset((char *)range[1], FENCE, size[1]);
+    set_fence((char *)range[0], size[0]);
+    set_fence((char *)range[1], size[1]);
 }
 
 void check_fences(int device, const void *p, const char *who)
@@ -120,13 +135,11 @@ void check_fences(int device, const void *p, const char *who)
     size_t size[2];
     fence_ranges(at.start, at.bytes, range, size);
     for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < size[side]; i++) {
-            if ((unsigned char)range[side][i] != FENCE) {
-                std::string text = describe(range[side] + i);
-                set_fences((char *)at.start, at.bytes);
-                fault(device, cudaErrorIllegalAddress, "%s wrote out of bounds: %s", who, text.c_str());
-                return;
-            }
+        if (const void *broken = broken_fence(range[side], size[side])) {
+            std::string text = describe(broken);
+            set_fences((char *)at.start, at.bytes);
+            fault(device, cudaErrorIllegalAddress, "%s wrote out of bounds: %s", who, text.c_str());
+            return;
         }
     }
 }

@@ -121,7 +121,7 @@ static symbol_table *read_table()
         close(fd);
     }
     for (const shared_variable &v : table->shared) {
-        memset(v.start, 0xff, v.bytes);
+        memset(v.start, UNSET, v.bytes);
     }
     return table;
 }

@@ -302,7 +302,7 @@ static void wrong_arguments_are_refused()
     REFUSED(invalid, pa = right.a.device + 1);
     REFUSED(invalid, pa = (const char *)right.a.device + 2);
     REFUSED(invalid, pb = right.b.device - 1);
-    REFUSED(invalid, pd = right.a.device); /* in use as a: overlap, for the call's own a is another buffer: 55 >= 35 fits */
+    REFUSED(invalid, pd = right.a.device); /* overlaps a */
     REFUSED(invalid, alpha = nullptr);
     REFUSED(invalid, beta = right.bias.device);
     REFUSED(invalid, x.on_device = true);

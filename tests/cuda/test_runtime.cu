@@ -443,8 +443,8 @@ static void faults_lose_the_device()
     for (int kind = 0; kind < 3; kind++) {
         cudaError_t want = kind == 1 ? cudaErrorLaunchFailure : cudaErrorIllegalAddress;
         if (kind == 0) {
-#ifdef GR_EMULATOR_ASAN
-            continue; /* ASan ends the process */
+#if defined(GR_EMULATOR_ASAN) || defined(GR_EMULATOR_TSAN)
+            continue; /* the sanitizer ends the process */
 #endif
             GR_LAUNCH(touch_null, 1, 64, 0, nullptr, nullptr);
         } else if (kind == 1) {
