@@ -334,7 +334,7 @@ static bool has_gradients(char *const row[COLUMNS])
 /* Those whose gradients are listed require grad. */
 static named read_inputs(char *const row[COLUMNS])
 {
-    named in = {NULL};
+    named in = {.x = NULL};
     for (const char *s = *row[2] ? row[2] : NULL; s; s = next_array(s)) {
         const array a = read_array(strchr(s, '=') + 1);
         *place_of(&in, s) = tensor_of(&a);

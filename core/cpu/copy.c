@@ -15,6 +15,14 @@ static inline int32_t i32_of_real(double x)
 {
     return x >= -0x1p31 && x < 0x1p31 ? (int32_t)x : INT32_MIN;
 }
+static inline int64_t i64_of_single(float x)
+{
+    return i64_of_real((double)x);
+}
+static inline int32_t i32_of_single(float x)
+{
+    return i32_of_real((double)x);
+}
 static inline int64_t i64_of_integer(int64_t x)
 {
     return x;
@@ -23,7 +31,7 @@ static inline int32_t i32_of_integer(int64_t x)
 {
     return (int32_t)x;
 }
-#define WHOLE(as, x) _Generic((x), float: as##_of_real, double: as##_of_real, default: as##_of_integer)(x)
+#define WHOLE(as, x) _Generic((x), float: as##_of_single, double: as##_of_real, default: as##_of_integer)(x)
 
 #define AS_f32(x) ((float)(x))
 #define AS_f64(x) ((double)(x))
