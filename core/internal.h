@@ -242,12 +242,16 @@ static inline gr_tensor *gr_header_take(gr_thread *t)
     gr_assert(t->ready[t->ready_count - 1]->state == GR_DEAD);
     return t->ready[--t->ready_count];
 }
+#ifdef GR_DEBUG
+extern _Atomic int64_t gr_headers_retired;
+#endif
 /* The header of a dead tensor waits in the ring, so that a stale pointer to it is told from a live one. */
 static inline void gr_header_drop(gr_thread *t, gr_tensor *x)
 {
     gr_assert(x->state == GR_DEAD);
 #ifdef GR_DEBUG
     (void)t, (void)x; /* never used again: each pointer means one tensor for good */
+    atomic_fetch_add_explicit(&gr_headers_retired, 1, memory_order_relaxed);
 #else
     gr_tensor *old = t->dead[t->oldest_dead];
     t->dead[t->oldest_dead] = x;

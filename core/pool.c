@@ -175,6 +175,9 @@ void gr_pool_release(gr_thread *t)
 static gr_tensor *spare_headers;
 static void *header_slabs;
 static _Atomic int64_t headers_made;
+#ifdef GR_DEBUG
+_Atomic int64_t gr_headers_retired;
+#endif
 enum { HEADERS = 64, HEADER_BYTES = 256 };
 _Static_assert(sizeof(gr_tensor) <= HEADER_BYTES, "four cache lines");
 
@@ -363,6 +366,9 @@ gr_pool_use gr_pool_look(const gr_thread *t)
     pthread_mutex_lock(&common_lock);
     gr_pool_use use = {blocks_made - count_blocks(common), headers_made, slab_count};
     for (const gr_tensor *header = spare_headers; header; header = header->base) use.headers--;
+#ifdef GR_DEBUG
+    use.headers -= gr_headers_retired;
+#endif
     pthread_mutex_unlock(&common_lock);
     if (!t) return use;
     use.blocks -= count_blocks(t->pool);
