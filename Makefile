@@ -135,7 +135,7 @@ suite: $(B)/tests/run
 sanitize:
 	tests/install.sh
 	$(MAKE) DEBUG=1 B=$(B)/debug suite
-	CK_FORK=no CK_RUN_SUITE=threads $(MAKE) DEBUG=1 SAN=thread BLAS=no B=$(B)/tsan suite
+	TSAN_OPTIONS=die_after_fork=0 CK_FORK=no CK_RUN_SUITE=threads $(MAKE) DEBUG=1 SAN=thread BLAS=no B=$(B)/tsan suite
 
 BENCH = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
