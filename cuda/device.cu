@@ -239,13 +239,22 @@ gr_tensor gr_describe(const gr_tensor *shape, int dtype, void *memory)
 bool gr_converted::make(const gr_tensor *x, int dtype)
 {
     tensor = x;
-    if (x->dtype == dtype || x->numel == 0) return true;
-    int64_t count = 1;
-    for (int d = 0; d < x->dim; d++) count *= x->axis[d].size;
-    block = gr_host->borrow(x->device, (size_t)count * gr_bytes_of(dtype));
+    return x->dtype == dtype || x->numel == 0 || make_copy(x, dtype, x->device);
+}
+
+bool gr_converted::make_copy(const gr_tensor *x, int dtype, int device)
+{
+    gr_tensor from = {};
+    from.data = x->data;
+    from.dtype = x->dtype;
+    from.device = (uint8_t)device;
+    from.dim = x->dim;
+    from.numel = 1;
+    for (int d = 0; d < x->dim; d++) from.numel *= (from.axis[d] = x->axis[d]).size;
+    block = gr_host->borrow(device, (size_t)from.numel * gr_bytes_of(dtype));
     if (!block) return false;
-    copy = gr_describe(x, dtype, block->data);
-    gr_cuda_copy(&copy, x);
+    copy = gr_describe(&from, dtype, block->data);
+    gr_cuda_copy(&copy, &from);
     tensor = &copy;
     return true;
 }

@@ -49,7 +49,8 @@ static inline unsigned gr_blocks(int64_t work, int64_t each)
 /* A row-major tensor in `memory`, of dtype, shape's sizes, on its device. */
 gr_tensor gr_describe(const gr_tensor *shape, int dtype, void *memory);
 
-/* x, or a row-major copy of it in another dtype, which lasts as long as this. */
+/* x, or a row-major copy of it, which lasts as long as this. Of x only data, dtype, dim and axes are read. False without
+ * memory, after reporting. */
 struct gr_converted {
     const gr_tensor *tensor = nullptr;
     gr_converted() = default;
@@ -59,7 +60,8 @@ struct gr_converted {
     {
         if (block) gr_host->give_back(block);
     }
-    bool make(const gr_tensor *x, int dtype); /* false without memory, after reporting */
+    bool make(const gr_tensor *x, int dtype); /* a copy if its dtype is another one; x is a whole tensor */
+    bool make_copy(const gr_tensor *x, int dtype, int device);
 
 private:
     gr_tensor copy;

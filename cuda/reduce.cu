@@ -1,14 +1,14 @@
 /* reduce.cu - sums, means, products, extrema and their places over any dimensions.
  *
  * Sums and products of floats are accumulated in double and rounded once: nearer to the true sum than the CPU's float
- * chains, and independent of the order but for the last bits. Integers and bool are summed in int64. */
+ * chains, and within the bound of n eps from it. Integers and bool are summed in int64 and wrap around. The kernels, and who
+ * computes what, are in reduction.h. */
+#include <limits.h>
 #include <math.h>
 
 #include "cuda/reduction.h"
 
-template <class T> static __device__ __forceinline__ bool is_nan(T x) { return x != x; }
-
-/* What sums of a dtype are accumulated in, what extrema are compared in. */
+/* What sums of a dtype are accumulated in, and what its extrema are compared in. */
 template <class T> struct widened {
     typedef int64_t sum, value;
 };
@@ -24,225 +24,134 @@ template <> struct widened<__nv_bfloat16> {
     typedef float value;
 };
 
-/* ---- how two results join ---- */
+/* ---- sums and products ---- */
 
-template <class A> struct adds {
-    static __device__ A none() { return 0; }
-    static __device__ A join(A a, A b) { return (A)(a + b); }
-};
-template <class A> struct multiplies {
-    static __device__ A none() { return 1; }
-    static __device__ A join(A a, A b) { return (A)(a * b); }
-};
-/* Nothing is what the other one beats: the place tells. NaN beats all, the first of equals stays. */
-template <class V, bool LARGEST> struct selects {
-    typedef gr_place<V> A;
-    static __device__ A none() { return {V(), -1}; }
-    static __device__ A join(A a, A b)
-    {
-        if (a.at < 0 || b.at < 0) return a.at < 0 ? b : a;
-        const bool equal = a.value == b.value || (is_nan(a.value) && is_nan(b.value));
-        if (equal) return a.at <= b.at ? a : b;
-        if (is_nan(a.value) || is_nan(b.value)) return is_nan(a.value) ? a : b;
-        return (LARGEST ? a.value > b.value : a.value < b.value) ? a : b;
-    }
-};
+static __device__ __forceinline__ double plus(double a, double b) { return a + b; }
+static __device__ __forceinline__ double times(double a, double b) { return a * b; }
+static __device__ __forceinline__ int64_t plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static __device__ __forceinline__ int64_t times(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
 
-/* ---- results ---- */
-
-/* The accumulated number, divided by n for a mean, in the result's dtype. */
-template <class R, class A> static __device__ R rounded(A a, double divisor)
-{
-    return (R)(divisor != 0 ? (double)a / divisor : (double)a);
-}
-template <> __device__ int64_t rounded<int64_t, int64_t>(int64_t a, double) { return a; }
-template <> __device__ __nv_bfloat16 rounded<__nv_bfloat16, double>(double a, double divisor)
-{
-    return __nv_bfloat16((float)(divisor != 0 ? a / divisor : a));
-}
-
-/* Sums and products: of x, or of the segments' results. */
-template <class T, class R, class Join> struct totals : Join {
+template <class Element, bool PRODUCT> struct totals {
+    typedef Element T;
     typedef typename widened<T>::sum acc;
     enum { N = 1 };
-    const T *x;
-    acc *parts; /* where the segments' results go; NULL: there is one segment, and the row's result goes to y */
-    R *y;
-    double divisor;
-    int64_t add; /* a whole word: no byte of the arguments is undefined */
+    const T *in[N];
+    acc *parts;
+    gr_result result;
 
-    void move(const int64_t *first) { x += first[0]; }
-    __device__ acc load(const int64_t *offset, int64_t, int64_t) const { return (acc)x[offset[0]]; }
-    __device__ void store(int64_t at, acc a) const
-    {
-        if (parts) {
-            parts[at] = a;
-            return;
-        }
-        const R value = rounded<R>(a, divisor);
-        y[at] = add ? (R)(y[at] + value) : value;
-    }
+    static __device__ acc none() { return PRODUCT; }
+    static __device__ acc join(acc a, acc b) { return PRODUCT ? times(a, b) : plus(a, b); }
+    static __device__ acc term(const T *v, int64_t, int64_t) { return (acc)v[0]; }
+    __device__ void store(int64_t at, acc a) const { result.put(at, a); }
 };
 
-/* Extrema and their places. */
-template <class T, class Join> struct places : Join {
-    typedef gr_place<typename widened<T>::value> acc;
-    enum { N = 1 };
-    const T *x;
-    const acc *earlier; /* not NULL: the segments' results, instead of x */
-    acc *parts;
-    T *values;
-    int64_t *indices;
-    int64_t add;
+template <class T, bool PRODUCT>
+static bool total(gr_stream *at, const gr_result &result, const T *x, const gr_rows_view<1> &view)
+{
+    typedef totals<T, PRODUCT> op_type;
+    typedef typename op_type::acc acc;
+    op_type op = {};
+    op.in[0] = x;
+    op.result = result;
+    return gr_reduce_in_stages(at, op, view, "reduce", [&](const acc *parts, int64_t segments) {
+        return total<acc, PRODUCT>(at, result, parts, gr_rows_view<1>(view.rows, segments));
+    });
+}
 
-    void move(const int64_t *first)
+bool gr_add_parts(gr_stream *at, const gr_result &result, const double *parts, int64_t rows, int64_t n)
+{
+    return total<double, false>(at, result, parts, gr_rows_view<1>(rows, n));
+}
+
+bool gr_add_parts(gr_stream *at, const gr_result &result, const int64_t *parts, int64_t rows, int64_t n)
+{
+    return total<int64_t, false>(at, result, parts, gr_rows_view<1>(rows, n));
+}
+
+/* ---- extrema and their places: NaN beats all, the first of equals stays ---- */
+
+template <class V> static __device__ __forceinline__ bool is_nan(V x) { return x != x; }
+static __device__ __forceinline__ bool is_nan(int64_t) { return false; }
+
+template <class V> static __device__ V lowest() { return (V)-INFINITY; }
+template <> __device__ int64_t lowest<int64_t>() { return INT64_MIN; }
+template <class V> static __device__ V highest() { return (V)INFINITY; }
+template <> __device__ int64_t highest<int64_t>() { return INT64_MAX; }
+
+template <class V> struct contest {
+    typedef gr_place<V> acc;
+    enum { N = 1 };
+    acc *parts;
+    gr_result values; /* .to NULL: not wanted */
+    int64_t *indices;
+    bool largest;
+
+    __device__ acc none() const { return {largest ? lowest<V>() : highest<V>(), INT64_MAX}; }
+    __device__ acc join(acc a, acc b) const
     {
-        if (earlier) earlier += first[0];
-        else x += first[0];
-    }
-    __device__ acc load(const int64_t *offset, int64_t, int64_t j) const
-    {
-        if (earlier) return earlier[offset[0]];
-        return {(typename widened<T>::value)x[offset[0]], j};
+        const bool first = a.at < b.at, a_nan = is_nan(a.value), b_nan = is_nan(b.value);
+        if (a_nan || b_nan) return a_nan && (!b_nan || first) ? a : b;
+        if (a.value == b.value) return first ? a : b;
+        return (a.value > b.value) == largest ? a : b;
     }
     __device__ void store(int64_t at, acc a) const
     {
-        if (parts) {
-            parts[at] = a;
-            return;
-        }
-        if (values) values[at] = add ? (T)(values[at] + (T)a.value) : (T)a.value;
+        if (values.to) put(at, a.value);
         if (indices) indices[at] = a.at;
     }
+
+private:
+    __device__ void put(int64_t at, double value) const { values.put(at, value); }
+    __device__ void put(int64_t at, int64_t value) const { values.put(at, value); }
 };
 
-/* ---- stages ---- */
-
-/* [rows, n] side by side, as a tensor to be reduced along its second dimension. */
-static gr_tensor matrix(const gr_tensor *like, int64_t rows, int64_t n)
-{
-    gr_tensor m = *like;
-    m.dim = 2;
-    m.axis[0] = {rows, n};
-    m.axis[1] = {n, 1};
-    return m;
-}
-
-/* Segments, then the segments' results, until one is left: again(results, how they lie) reduces these. */
-template <class Op, class Again>
-static bool in_stages(gr_stream *at, Op op, const gr_matrix_view<1> &x, const gr_tensor *like, Again again)
-{
-    const int64_t segments = gr_segments(x.n);
-    if (segments == 1) {
-        gr_reduce_segments(at, op, x);
-        return gr_launched("reduce");
+template <class Element> struct extrema : contest<typename widened<Element>::value> {
+    typedef Element T;
+    const T *in[1];
+    static __device__ gr_place<typename widened<T>::value> term(const T *v, int64_t, int64_t j)
+    {
+        return {(typename widened<T>::value)v[0], j};
     }
-    gr_temporary parts(like->device, (size_t)(x.rows * segments) * sizeof(typename Op::acc));
-    if (!parts) return false;
-    op.parts = parts.as<typename Op::acc>();
-    gr_reduce_segments(at, op, x);
-    const gr_tensor joined = matrix(like, x.rows, segments), *const one[] = {&joined};
-    return gr_launched("reduce") && again(op.parts, gr_matrix_view<1>(one, 2));
+};
+
+/* Of the segments' results. */
+template <class V> struct joined_extrema : contest<V> {
+    typedef gr_place<V> T;
+    const T *in[1];
+    static __device__ T term(const T *v, int64_t, int64_t) { return v[0]; }
+};
+
+template <class Op, class V>
+static bool select(gr_stream *at, const contest<V> &how, const typename Op::T *x, const gr_rows_view<1> &view)
+{
+    Op op = {};
+    static_cast<contest<V> &>(op) = how;
+    op.in[0] = x;
+    return gr_reduce_in_stages(at, op, view, "reduce", [&](const gr_place<V> *parts, int64_t segments) {
+        return select<joined_extrema<V>>(at, how, parts, gr_rows_view<1>(view.rows, segments));
+    });
 }
 
-template <class T, class R, class Join>
-static bool total(gr_stream *at, const gr_tensor *y, const gr_tensor *x, const gr_matrix_view<1> &view, double divisor, bool add);
-
-/* The stages after the first read what is accumulated in. */
-template <class A, class R, class Join>
-static bool total_again(gr_stream *at, const gr_tensor *y, const A *parts, const gr_matrix_view<1> &view, double divisor, bool add)
+template <class T>
+static bool extremum(gr_stream *at, bool largest, const gr_result &values, int64_t *indices, const T *x, const gr_rows_view<1> &view)
 {
-    gr_tensor source = *y;
-    source.data = (char *)parts;
-    return total<A, R, Join>(at, y, &source, view, divisor, add);
-}
-
-template <class T, class R, class Join>
-static bool total(gr_stream *at, const gr_tensor *y, const gr_tensor *x, const gr_matrix_view<1> &view, double divisor, bool add)
-{
-    typedef totals<T, R, Join> op_type;
-    op_type op = {};
-    op.x = (const T *)(const void *)x->data;
-    op.parts = nullptr;
-    op.y = (R *)(void *)y->data;
-    op.divisor = divisor;
-    op.add = add;
-    return in_stages(at, op, view, y,
-                     [&](const typename op_type::acc *parts, const gr_matrix_view<1> &next) {
-                         return total_again<typename op_type::acc, R, Join>(at, y, parts, next, divisor, add);
-                     });
-}
-
-template <class T, class Join>
-static bool select(gr_stream *at, gr_tensor *values, gr_tensor *indices, const gr_tensor *x, const gr_matrix_view<1> &view, bool add,
-                   const typename places<T, Join>::acc *earlier)
-{
-    typedef places<T, Join> op_type;
-    op_type op = {};
-    op.x = (const T *)(const void *)x->data;
-    op.earlier = earlier;
-    op.parts = nullptr;
-    op.values = values ? (T *)(void *)values->data : nullptr;
-    op.indices = indices ? (int64_t *)(void *)indices->data : nullptr;
-    op.add = add;
-    return in_stages(at, op, view, values ? values : indices,
-                     [&](const typename op_type::acc *parts, const gr_matrix_view<1> &next) {
-                         return select<T, Join>(at, values, indices, x, next, add, parts);
-                     });
-}
-
-/* Rows of 2^31 elements or more that are not one dimension in memory are copied first. */
-static bool needs_copy(const gr_matrix_view<1> &view)
-{
-    return view.n >= (int64_t)1 << 31 && view.reduced.dim > 1;
-}
-
-static const gr_tensor *row_by_row(const gr_tensor *x, unsigned dims, gr_tensor *permuted, gr_tensor *copied, gr_storage **block)
-{
-    *permuted = *x;
-    permuted->dim = 0;
-    for (int reduced = 0; reduced < 2; reduced++)
-        for (int d = 0; d < x->dim; d++)
-            if ((int)(dims >> d & 1) == reduced) permuted->axis[permuted->dim++] = x->axis[d];
-    permuted->contiguous = false;
-    *block = gr_host->borrow(x->device, (size_t)x->numel * gr_bytes_of(x->dtype));
-    if (!*block) return nullptr;
-    *copied = gr_describe(permuted, x->dtype, (*block)->data);
-    gr_cuda_copy(copied, permuted);
-    return copied;
-}
-
-template <class F> static bool with_rows(const gr_tensor *x, unsigned dims, F f)
-{
-    const gr_tensor *one[] = {x};
-    const gr_matrix_view<1> view(one, dims);
-    if (!needs_copy(view)) return f(x, view);
-    gr_tensor permuted, copied;
-    gr_storage *block;
-    one[0] = row_by_row(x, dims, &permuted, &copied, &block);
-    if (!one[0]) return false;
-    unsigned last = 0;
-    for (int d = 0, kept = 0; d < x->dim; d++) kept += !(dims >> d & 1), last = (~0u << kept) & ((1u << x->dim) - 1);
-    const bool ok = f(one[0], gr_matrix_view<1>(one, last));
-    gr_host->give_back(block);
-    return ok;
+    contest<typename widened<T>::value> how = {};
+    how.values = values;
+    how.indices = indices;
+    how.largest = largest;
+    return select<extrema<T>>(at, how, x, view);
 }
 
 /* ---- the members of the table ---- */
 
-template <class T, class R> static bool reduce(gr_stream *at, gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
+template <class T> static bool reduce(gr_stream *at, gr_reduce kind, gr_result result, const gr_tensor *from, unsigned dims)
 {
-    typedef typename widened<T>::sum acc;
-    typedef typename widened<T>::value value;
-    return with_rows(x, dims, [&](const gr_tensor *from, const gr_matrix_view<1> &view) {
-        switch (kind) {
-        case GR_REDUCE_SUM: return total<T, R, adds<acc>>(at, y, from, view, 0, add);
-        case GR_REDUCE_MEAN: return total<T, R, adds<acc>>(at, y, from, view, (double)view.n, add);
-        case GR_REDUCE_PROD: return total<T, R, multiplies<acc>>(at, y, from, view, 0, add);
-        case GR_REDUCE_MAX: return select<T, selects<value, true>>(at, y, nullptr, from, view, add, nullptr);
-        default: return select<T, selects<value, false>>(at, y, nullptr, from, view, add, nullptr);
-        }
-    });
+    const gr_rows_view<1> view(&from, dims);
+    const T *x = (const T *)(const void *)from->data;
+    if (kind == GR_REDUCE_MAX || kind == GR_REDUCE_MIN) return extremum(at, kind == GR_REDUCE_MAX, result, nullptr, x, view);
+    if (kind == GR_REDUCE_PROD) return total<T, true>(at, result, x, view);
+    result.divisor = kind == GR_REDUCE_MEAN ? (double)view.n : 0;
+    return total<T, false>(at, result, x, view);
 }
 
 /* Sums, means and products of nothing. */
@@ -258,42 +167,40 @@ static bool reduce_nothing(gr_reduce kind, gr_tensor *y, bool add)
 bool gr_cuda_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
 {
     gr_stream *at = gr_stream_of(y);
+    const gr_result result = {y->data, y->dtype, add, 0};
     if (!at) return false;
     if (y->numel == 0) return true;
     if (x->numel == 0) return reduce_nothing(kind, y, add);
     switch (x->dtype) {
-    case GR_FLOAT32: return reduce<float, float>(at, kind, y, x, dims, add);
-    case GR_FLOAT64: return reduce<double, double>(at, kind, y, x, dims, add);
-    case GR_BFLOAT16: return reduce<__nv_bfloat16, __nv_bfloat16>(at, kind, y, x, dims, add);
-    case GR_INT64: return reduce<int64_t, int64_t>(at, kind, y, x, dims, add);
-    case GR_INT32: return reduce<int32_t, int64_t>(at, kind, y, x, dims, add);
-    case GR_UINT8: return reduce<uint8_t, int64_t>(at, kind, y, x, dims, add);
-    default: return reduce<bool, int64_t>(at, kind, y, x, dims, add);
+    case GR_FLOAT32: return reduce<float>(at, kind, result, x, dims);
+    case GR_FLOAT64: return reduce<double>(at, kind, result, x, dims);
+    case GR_BFLOAT16: return reduce<__nv_bfloat16>(at, kind, result, x, dims);
+    case GR_INT64: return reduce<int64_t>(at, kind, result, x, dims);
+    case GR_INT32: return reduce<int32_t>(at, kind, result, x, dims);
+    default: return reduce<uint8_t>(at, kind, result, x, dims); /* a bool is 0 or 1 in a byte */
     }
 }
 
-template <class T> static bool arg_reduce(gr_stream *at, bool largest, gr_tensor *values, gr_tensor *indices, const gr_tensor *x, unsigned dims)
+template <class T>
+static bool arg_reduce(gr_stream *at, bool largest, const gr_result &values, int64_t *indices, const gr_tensor *x, unsigned dims)
 {
-    typedef typename widened<T>::value value;
-    return with_rows(x, dims, [&](const gr_tensor *from, const gr_matrix_view<1> &view) {
-        return largest ? select<T, selects<value, true>>(at, values, indices, from, view, false, nullptr)
-                       : select<T, selects<value, false>>(at, values, indices, from, view, false, nullptr);
-    });
+    return extremum(at, largest, values, indices, (const T *)(const void *)x->data, gr_rows_view<1>(&x, dims));
 }
 
 bool gr_cuda_arg_reduce(bool largest, gr_tensor *values, gr_tensor *indices, const gr_tensor *x, int dim)
 {
     gr_stream *at = gr_stream_of(x);
     const unsigned dims = dim < 0 ? (1u << x->dim) - 1 : 1u << dim;
+    const gr_result to = {values ? values->data : nullptr, x->dtype, false, 0};
+    int64_t *places = indices ? (int64_t *)(void *)indices->data : nullptr;
     if (!at) return false;
     if (x->numel == 0) return true;
     switch (x->dtype) {
-    case GR_FLOAT32: return arg_reduce<float>(at, largest, values, indices, x, dims);
-    case GR_FLOAT64: return arg_reduce<double>(at, largest, values, indices, x, dims);
-    case GR_BFLOAT16: return arg_reduce<__nv_bfloat16>(at, largest, values, indices, x, dims);
-    case GR_INT64: return arg_reduce<int64_t>(at, largest, values, indices, x, dims);
-    case GR_INT32: return arg_reduce<int32_t>(at, largest, values, indices, x, dims);
-    case GR_UINT8: return arg_reduce<uint8_t>(at, largest, values, indices, x, dims);
-    default: return arg_reduce<bool>(at, largest, values, indices, x, dims);
+    case GR_FLOAT32: return arg_reduce<float>(at, largest, to, places, x, dims);
+    case GR_FLOAT64: return arg_reduce<double>(at, largest, to, places, x, dims);
+    case GR_BFLOAT16: return arg_reduce<__nv_bfloat16>(at, largest, to, places, x, dims);
+    case GR_INT64: return arg_reduce<int64_t>(at, largest, to, places, x, dims);
+    case GR_INT32: return arg_reduce<int32_t>(at, largest, to, places, x, dims);
+    default: return arg_reduce<uint8_t>(at, largest, to, places, x, dims);
     }
 }

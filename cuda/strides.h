@@ -17,7 +17,10 @@ struct gr_divisor {
     __device__ uint32_t divide(uint32_t n) const { return (__umulhi(n, factor) + n) >> shift; }
 };
 
-enum { GR_AT_ONCE = 1 << 30 }; /* elements of a launch, so that their numbers fit the division */
+/* Elements of a launch, so that their numbers fit the division. Tests make it small: then all is cut. */
+#ifndef GR_AT_ONCE
+#define GR_AT_ONCE ((int64_t)1 << 30)
+#endif
 
 template <int N> struct gr_layout;
 
@@ -26,18 +29,48 @@ template <int N> struct gr_strides {
     gr_divisor size[GR_MAX_DIMS];
     int64_t stride[GR_MAX_DIMS][N];
 
-    /* Where element i lies in each tensor, in elements; i < 2^31, or there is one dimension. */
-    __device__ void at(int64_t i, int64_t *offset) const
+    /* Where element i lies in each tensor, in elements. */
+    __device__ void at(uint32_t i, int64_t *offset) const
     {
         for (int k = 0; k < N; k++) offset[k] = 0;
         for (int d = dim - 1; d > 0; d--) {
-            const uint32_t rest = size[d].divide((uint32_t)i), place = (uint32_t)i - rest * size[d].size;
+            const uint32_t rest = size[d].divide(i), place = i - rest * size[d].size;
             for (int k = 0; k < N; k++) offset[k] += place * stride[d][k];
             i = rest;
         }
         for (int k = 0; k < N; k++) offset[k] += i * stride[0][k];
     }
     void set(const gr_layout<N> &from);
+};
+
+/* The same for any number of elements: beyond what a launch may count, the divisions are those of 64 bits. */
+template <int N> struct gr_wide_strides {
+    void set(const gr_layout<N> &from);
+    __device__ void at(int64_t i, int64_t *offset) const
+    {
+        if (!wide) {
+            strides.at((uint32_t)i, offset);
+            return;
+        }
+        int64_t found[N]; /* so that `offset` stays in registers */
+        at_wide(i, found);
+        for (int k = 0; k < N; k++) offset[k] = found[k];
+    }
+
+private:
+    __attribute__((noinline)) __device__ void at_wide(int64_t i, int64_t *offset) const
+    {
+        for (int k = 0; k < N; k++) offset[k] = 0;
+        for (int d = strides.dim - 1; d >= 0; d--) {
+            const int64_t rest = d ? i / size[d] : 0, place = i - rest * size[d];
+            for (int k = 0; k < N; k++) offset[k] += place * strides.stride[d][k];
+            i = rest;
+        }
+    }
+
+    gr_strides<N> strides;
+    int64_t size[GR_MAX_DIMS];
+    bool wide;
 };
 
 /* The same on the host, before it is cut into launches. */
@@ -71,19 +104,19 @@ template <int N> struct gr_layout {
         }
         return true;
     }
-    /* Calls launch(strides, offsets of the first element, count) for parts of at most GR_AT_ONCE elements. */
-    template <class F> void parts(F launch) const
+    /* Calls launch(strides, offsets of the first element, count) for parts of at most `most` elements, in their order. */
+    template <class F> void parts(F launch, int64_t most = GR_AT_ONCE) const
     {
         int64_t first[N] = {0};
-        part(first, launch);
+        part(first, launch, most > 1 ? most : 1);
     }
 
 private:
-    template <class F> void part(const int64_t *first, F &launch) const
+    template <class F> void part(const int64_t *first, F &launch, int64_t most) const
     {
         const int64_t n = count();
-        if (n <= GR_AT_ONCE) {
-            gr_strides<N> s = {};
+        if (n <= most) {
+            gr_strides<N> s;
             s.set(*this);
             launch(s, first, n);
             return;
@@ -96,8 +129,8 @@ private:
         for (int k = 0; k < N; k++) second[k] = first[k] + low.size[0] * stride[0][k];
         low.drop_ones();
         high.drop_ones();
-        low.part(first, launch);
-        high.part(second, launch);
+        low.part(first, launch, most);
+        high.part(second, launch, most);
     }
     void drop_ones()
     {
@@ -110,16 +143,23 @@ private:
     }
 };
 
-/* Without dimensions it is one of size 1. */
+/* Without dimensions it is one of size 1. Nothing is divided by the first. What is not used is 0. */
 template <int N> void gr_strides<N>::set(const gr_layout<N> &from)
 {
+    *this = gr_strides<N>();
     dim = from.dim ? from.dim : 1;
-    size[0] = gr_divisor(1);
-    for (int k = 0; k < N; k++) stride[0][k] = 0;
     for (int d = 0; d < from.dim; d++) {
-        size[d] = gr_divisor(d ? (uint32_t)from.size[d] : 1); /* nothing is divided by the first */
+        if (d && from.size[d] <= GR_AT_ONCE) size[d] = gr_divisor((uint32_t)from.size[d]);
         for (int k = 0; k < N; k++) stride[d][k] = from.stride[d][k];
     }
+}
+
+template <int N> void gr_wide_strides<N>::set(const gr_layout<N> &from)
+{
+    *this = gr_wide_strides<N>();
+    wide = from.count() > GR_AT_ONCE;
+    strides.set(from);
+    for (int d = 0; d < from.dim; d++) size[d] = from.size[d];
 }
 
 /* Stride of x along dimension d of `shape`, to which x is broadcast; of NULL it is 0. */
