@@ -147,21 +147,11 @@ static bool extremum(gr_stream *at, bool largest, const gr_result &values, int64
 template <class T> static bool reduce(gr_stream *at, gr_reduce kind, gr_result result, const gr_tensor *from, unsigned dims)
 {
     const gr_rows_view<1> view(&from, dims);
-    const T *x = (const T *)(const void *)from->data;
+    const T *x = view.n ? (const T *)(const void *)from->data : nullptr;
     if (kind == GR_REDUCE_MAX || kind == GR_REDUCE_MIN) return extremum(at, kind == GR_REDUCE_MAX, result, nullptr, x, view);
     if (kind == GR_REDUCE_PROD) return total<T, true>(at, result, x, view);
-    result.divisor = kind == GR_REDUCE_MEAN ? (double)view.n : 0;
+    if (kind == GR_REDUCE_MEAN) result.divisor = view.n ? (double)view.n : NAN; /* of nothing it is NaN */
     return total<T, false>(at, result, x, view);
-}
-
-/* Sums, means and products of nothing. */
-static bool reduce_nothing(gr_reduce kind, gr_tensor *y, bool add)
-{
-    const gr_value value = kind == GR_REDUCE_MEAN ? gr_value_real(NAN) : gr_value_integer(kind == GR_REDUCE_PROD);
-    const gr_operands o = {{gr_value_tensor(y), value, gr_value_tensor(nullptr)}, nullptr, (gr_dtype)y->dtype};
-    if (add) gr_cuda_elementwise(GR_E_add, y, &o);
-    else gr_cuda_fill(y, value);
-    return true;
 }
 
 bool gr_cuda_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned dims, bool add)
@@ -170,7 +160,6 @@ bool gr_cuda_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned d
     const gr_result result = {y->data, y->dtype, add, 0};
     if (!at) return false;
     if (y->numel == 0) return true;
-    if (x->numel == 0) return reduce_nothing(kind, y, add);
     switch (x->dtype) {
     case GR_FLOAT32: return reduce<float>(at, kind, result, x, dims);
     case GR_FLOAT64: return reduce<double>(at, kind, result, x, dims);

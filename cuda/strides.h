@@ -149,7 +149,7 @@ template <int N> void gr_strides<N>::set(const gr_layout<N> &from)
     *this = gr_strides<N>();
     dim = from.dim ? from.dim : 1;
     for (int d = 0; d < from.dim; d++) {
-        if (d && from.size[d] <= GR_AT_ONCE) size[d] = gr_divisor((uint32_t)from.size[d]);
+        if (d && from.size[d] > 0 && from.size[d] <= GR_AT_ONCE) size[d] = gr_divisor((uint32_t)from.size[d]);
         for (int k = 0; k < N; k++) stride[d][k] = from.stride[d][k];
     }
 }
