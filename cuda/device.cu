@@ -246,6 +246,7 @@ bool gr_converted::make_copy(const gr_tensor *x, int dtype, int device)
 {
     gr_tensor from = {};
     from.data = x->data;
+    from.state = GR_LIVE;
     from.dtype = x->dtype;
     from.device = (uint8_t)device;
     from.dim = x->dim;

@@ -84,7 +84,7 @@ template <class V> struct contest {
     acc *parts;
     gr_result values; /* .to NULL: not wanted */
     int64_t *indices;
-    bool largest;
+    int64_t largest; /* a bool; arguments of kernels have no padding */
 
     __device__ acc none() const { return {largest ? lowest<V>() : highest<V>(), INT64_MAX}; }
     __device__ acc join(acc a, acc b) const
@@ -92,7 +92,7 @@ template <class V> struct contest {
         const bool first = a.at < b.at, a_nan = is_nan(a.value), b_nan = is_nan(b.value);
         if (a_nan || b_nan) return a_nan && (!b_nan || first) ? a : b;
         if (a.value == b.value) return first ? a : b;
-        return (a.value > b.value) == largest ? a : b;
+        return (a.value > b.value) == (bool)largest ? a : b;
     }
     __device__ void store(int64_t at, acc a) const
     {

@@ -78,7 +78,7 @@ template <int N> struct gr_rows_part {
     gr_wide_strides<N> reduced;
     int64_t first, n; /* the number of its first row; elements of each */
     uint32_t rows, segments;
-    bool vectors;
+    int64_t vectors; /* a bool; arguments of kernels have no padding */
 };
 
 /* ---- between the lanes of a warp ---- */
@@ -103,8 +103,7 @@ template <class V> static __device__ __forceinline__ gr_place<V> gr_from_lane(gr
 
 struct gr_result {
     void *to;
-    int dtype;
-    bool add;
+    int dtype, add;
     double divisor; /* of a mean; else 0 */
 
     template <class T> __device__ void put_as(int64_t at, T value) const

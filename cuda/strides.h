@@ -26,7 +26,7 @@ template <int N> struct gr_layout;
 
 template <int N> struct gr_strides {
     int dim;
-    gr_divisor size[GR_MAX_DIMS];
+    gr_divisor size[GR_MAX_DIMS - 1]; /* of all dimensions but the first. With these numbers no byte is padding. */
     int64_t stride[GR_MAX_DIMS][N];
 
     /* Where element i lies in each tensor, in elements. */
@@ -34,7 +34,7 @@ template <int N> struct gr_strides {
     {
         for (int k = 0; k < N; k++) offset[k] = 0;
         for (int d = dim - 1; d > 0; d--) {
-            const uint32_t rest = size[d].divide(i), place = i - rest * size[d].size;
+            const uint32_t rest = size[d - 1].divide(i), place = i - rest * size[d - 1].size;
             for (int k = 0; k < N; k++) offset[k] += place * stride[d][k];
             i = rest;
         }
@@ -70,7 +70,7 @@ private:
 
     gr_strides<N> strides;
     int64_t size[GR_MAX_DIMS];
-    bool wide;
+    int64_t wide; /* a bool; arguments of kernels have no padding */
 };
 
 /* The same on the host, before it is cut into launches. */
@@ -149,7 +149,7 @@ template <int N> void gr_strides<N>::set(const gr_layout<N> &from)
     *this = gr_strides<N>();
     dim = from.dim ? from.dim : 1;
     for (int d = 0; d < from.dim; d++) {
-        if (d && from.size[d] > 0 && from.size[d] <= GR_AT_ONCE) size[d] = gr_divisor((uint32_t)from.size[d]);
+        if (d && from.size[d] > 0 && from.size[d] <= GR_AT_ONCE) size[d - 1] = gr_divisor((uint32_t)from.size[d]);
         for (int k = 0; k < N; k++) stride[d][k] = from.stride[d][k];
     }
 }
