@@ -120,11 +120,13 @@ test:
 	tests/install.sh
 	$(MAKE) check
 check: all $(B)/tests/run demos $(EMULATED_PLUGIN)
-	$(B)/tests/run
+	rm -f $(B)/tests/sites.*
+	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
+	tests/allocation_sites.sh $(B)
 	tests/device.sh $(B) $(EMULATED_PLUGIN)
 	tests/demos.sh $(B)
 	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
-	tests/symbols.sh $(B)/libgradus.so
+	tests/symbols.sh $(B)
 	tests/covered.sh $(B)
 	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
 	tests/one_row.sh

@@ -176,8 +176,10 @@ gr_tensor *gr_multinomial_at(const gr_multinomial_args *a)
     gr_thread *t = gr_self();
     gr_make_args made = {.shape = gr_sizes_of(a->weights), .site = a->site, .device = gr_place_device(a->weights->device)};
     made.shape.size[made.shape.count - 1] = a->count;
-    gr_tensor *drawn = drawn_places(t, a, made.shape), *y = drawn ? gr_make("multinomial", &made, GR_INT64) : NULL;
-    const bool ok = y && gr_transfer(y, drawn);
+    gr_tensor *y = gr_make("multinomial", &made, GR_INT64); /* before anything is drawn */
+    gr_tensor *drawn = y ? drawn_places(t, a, made.shape) : NULL;
+    const bool ok = drawn && gr_transfer(y, drawn);
     if (drawn) gr_tensor_discard(t, drawn);
+    if (y && !ok) gr_take_back(t, y);
     return ok ? y : NULL;
 }

@@ -243,10 +243,9 @@ static GR_COLD bool place_states(gr_thread *t, parameter *p, bool ok)
 }
 
 /* The rule's numbers in the memory of x's device: sent when they have changed. */
-static bool numbers_ready(gr_thread *t, group *g, const gr_tensor *x)
+static GR_COLD bool numbers_sent(gr_thread *t, group *g, const gr_tensor *x)
 {
     const int64_t size = GR_NUMBERS;
-    if (x->device == 0) return true;
     if (g->numbers && g->numbers->device == x->device && !memcmp(g->sent, g->number, sizeof g->sent)) return true;
     if (g->numbers && g->numbers->device != x->device) {
         gr_tensor_discard(t, g->numbers);
@@ -303,7 +302,8 @@ static inline bool update(gr_thread *t, const gr_optim *o, group *g, uint32_t fr
 {
     const gr_tensor *x = g->item[from].tensor;
     int64_t count = 0;
-    if (gr_unlikely(!numbers_ready(t, g, x))) return gr_fail_memory(site, "step", "the rule's numbers", sizeof g->sent) != NULL;
+    if (gr_unlikely(x->device != 0) && !numbers_sent(t, g, x))
+        return gr_fail_memory(site, "step", "the rule's numbers", sizeof g->sent) != NULL;
     for (uint32_t i = from; i < to; i++)
         if (g->item[i].tensor->has_grad) describe(&g->list[count++], g, &g->item[i]);
     if (count == 0) return true;

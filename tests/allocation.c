@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <unwind.h>
 
-static _Atomic int64_t count, frees, asked, live, fail_at;
-static _Atomic bool persists, failed, no_threads;
+static _Atomic int64_t count, frees, asked, live, fail_at, fail_times;
+static _Atomic bool failed, no_threads;
 
 int64_t allocation_count(void)
 {
@@ -25,10 +25,10 @@ int64_t allocation_live(void)
     return atomic_load(&live);
 }
 
-void allocation_fail(int64_t at, bool persistent)
+void allocation_fail(int64_t at, int64_t times)
 {
     atomic_store(&failed, false);
-    atomic_store(&persists, persistent);
+    atomic_store(&fail_times, times);
     atomic_store(&fail_at, at ? atomic_load(&asked) + at : 0);
 }
 
@@ -47,7 +47,7 @@ void allocation_refuse_threads(bool on)
 enum { SITES = 4096, FRAMES = 12 };
 static struct {
     uintptr_t address;
-    bool once, persistently;
+    bool passing, lasting;
 } site[SITES]; /* open addressing */
 static int sites;
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,7 +58,7 @@ static void note(uintptr_t address)
     while (site[i].address && site[i].address != address) i = (i + 1) % SITES;
     if (!site[i].address && sites++ > SITES / 2) return; /* it would take ever longer: the count tells */
     site[i].address = address;
-    *(atomic_load(&persists) ? &site[i].persistently : &site[i].once) = true;
+    *(atomic_load(&fail_times) == ALWAYS ? &site[i].lasting : &site[i].passing) = true;
 }
 
 static _Unwind_Reason_Code frame(struct _Unwind_Context *context, void *data)
@@ -74,8 +74,8 @@ int allocation_write_sites(FILE *out)
 {
     for (int i = 0; out && i < SITES; i++)
         if (site[i].address)
-            fprintf(out, "%jx %d %d\n", (uintmax_t)(site[i].address - (uintptr_t)__executable_start), site[i].once,
-                    site[i].persistently);
+            fprintf(out, "%jx %d %d\n", (uintmax_t)(site[i].address - (uintptr_t)__executable_start), site[i].passing,
+                    site[i].lasting);
     return sites;
 }
 
@@ -84,7 +84,7 @@ int allocation_write_sites(FILE *out)
 static bool refuses(void)
 {
     const int64_t now = atomic_fetch_add(&asked, 1) + 1, at = atomic_load(&fail_at);
-    if (!at || !(now == at || (now > at && atomic_load(&persists)))) return false;
+    if (!at || now < at || now >= at + atomic_load(&fail_times)) return false;
     int frames = 0;
     atomic_store(&failed, true);
     pthread_mutex_lock(&sites_lock);

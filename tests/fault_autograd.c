@@ -27,16 +27,15 @@ static bool forward_and_backward(world *w, int step, bool *ended)
 static bool reductions(world *w, int step, bool *ended)
 {
     gr_tensor **t = w->t;
-    gr_values_indices pair;
     int n = 0;
     MAKE(t[0], gr_randn_with(GR_SHAPE(30, 40), .requires_grad = true))
     MAKE(t[1], gr_amax(t[0], .dim = 1))
     MAKE(t[2], gr_prod(t[0], .dim = 1))
-    DO((pair = gr_min_dim(t[0], 0), t[3] = pair.values, t[4] = pair.indices) != NULL)
+    DO((w->pair = gr_min_dim(t[0], 0)).values != NULL)
     MAKE(t[5], gr_max(t[0]))
     MAKE(t[6], gr_sum(t[1]))
     MAKE(t[7], gr_sum(t[2]))
-    MAKE(t[8], gr_sum(t[3]))
+    MAKE(t[8], gr_sum(w->pair.values))
     DO(gr_backward(t[5]))
     DO(gr_backward(t[6]))
     DO(gr_backward(t[7]))
@@ -86,6 +85,11 @@ static bool gradients_as_results(world *w, int step, bool *ended)
     LIST(gr_autograd_grads(((gr_tensors){1, (gr_tensor *[]){t[4]}}), ((gr_tensors){2, (gr_tensor *[]){t[2], t[1]}}),
                                     .allow_unused = true, .create_graph = true))
     MAKE(t[6], gr_autograd_grad(t[4], t[1]))
+    MAKE(t[7], gr_square(t[0]))
+    for (int i = 8; i < 14; i++) /* so many values that the lists of the pass have other sizes than the others here */
+        MAKE(t[i], gr_add(t[i - 1], 1))
+    MAKE(t[14], gr_sum(t[13]))
+    MAKE(t[15], gr_autograd_grad(t[14], t[0]))
     END
 }
 
@@ -107,6 +111,11 @@ static bool views_in_place(world *w, int step, bool *ended)
     MAKE(t[6], gr_sum(t[4]))
     MAKE(t[7], gr_sum(t[1]))
     MAKE(t[8], gr_add(t[6], t[7]))
+    MAKE(t[16], gr_expand(t[2], 5, 40))
+    DO(gr_add_(t[1], 1) != NULL)
+    MAKE(t[17], gr_exp(t[16])) /* repeats elements of its base */
+    MAKE(t[18], gr_sum(t[17]))
+    DO(gr_backward(t[18], .retain_graph = true))
     DO(gr_backward(t[8], .retain_graph = true))
     DO(gr_backward(t[8], .create_graph = true))
     MAKE(t[9], gr_detach(t[3]))
@@ -219,6 +228,11 @@ static bool own_ops(world *w, int step, bool *ended)
     DO(gr_backward(t[3]))
     DO(gr_gradcheck(pair_sum, ((gr_tensors){1, t}), .tolerance = 1e-6))
     DO(gr_gradgradcheck(pair_sum, ((gr_tensors){1, t}), .tolerance = 1e-5))
+    MAKE(t[4], gr_zeros(2)) /* no grad */
+    DO(gr_gradcheck(pair_sum, ((gr_tensors){9, (gr_tensor *[]){t[0], t[4], t[4], t[4], t[4], t[4], t[4], t[4], t[4]}}),
+                    .tolerance = 1e-6))
+    DO(gr_gradgradcheck(pair_sum, ((gr_tensors){9, (gr_tensor *[]){t[0], t[4], t[4], t[4], t[4], t[4], t[4], t[4], t[4]}}),
+                        .tolerance = 1e-5))
     END
 }
 

@@ -159,7 +159,21 @@ static bool long_print(world *w, int step, bool *ended)
     return true;
 }
 
+static bool handing_over(world *w, int step, bool *ended)
+{
+    gr_tensor **t = w->t;
+    int n = 0;
+    MAKE(t[0], gr_randn(300))
+    MAKE(t[1], gr_release(t[0]))
+    MAKE(t[2], gr_adopt(t[1]))
+    MAKE(t[3], gr_mul(t[2], 2))
+    MAKE(t[4], gr_release(t[3]))
+    MAKE(t[5], gr_adopt(t[4]))
+    END
+}
+
 const named_program module_programs[] = {{"gradient descent", descent},   {"momentum and groups", momentum},
                                          {"module tree", module_tree},    {"conversion", conversion},
                                          {"many members", many_members},  {"long print", long_print},
+                                         {"handing over", handing_over},
                                          {NULL, NULL}};

@@ -86,7 +86,6 @@ static bool views(world *w, int step, bool *ended)
 static bool reductions(world *w, int step, bool *ended)
 {
     gr_tensor **t = w->t;
-    gr_values_indices pair;
     int n = 0;
     MAKE(t[0], gr_randn(3, 40000))
     MAKE(t[1], gr_sum(t[0])) /* blocks, joined */
@@ -103,7 +102,7 @@ static bool reductions(world *w, int step, bool *ended)
     MAKE(t[12], gr_sum(t[11], .dims = GR_DIMS(0)))
     MAKE(t[13], gr_max(t[7]))
     MAKE(t[14], gr_prod(t[7], .dim = 2))
-    DO((pair = gr_max_dim(t[0], 1), t[15] = pair.values, t[16] = pair.indices) != NULL)
+    DO((w->pair = gr_max_dim(t[0], 1)).values != NULL)
     MAKE(t[17], gr_argmax(t[4])) /* gathered, in blocks */
     MAKE(t[18], gr_argmin(t[11], .dim = 1))
     MAKE(t[19], gr_sum(t[0], .dtype = GR_FLOAT64))
@@ -121,6 +120,11 @@ static bool reductions(world *w, int step, bool *ended)
     MAKE(t[31], gr_argmax(t[29], .dim = 0)) /* rows longer than the stack takes */
     MAKE(t[32], gr_expand(t[2], 9000, 3))
     MAKE(t[33], gr_sum(t[32], .dim = 0))
+    MAKE(t[34], gr_randn(2, 40000, 2))
+    MAKE(t[35], gr_select(t[34], 2, 1))
+    MAKE(t[36], gr_sum(t[35], .dim = 1)) /* rows in blocks, each gathered */
+    MAKE(t[37], gr_narrow(t[35], 1, 3, 9000))
+    MAKE(t[38], gr_sum(t[37], .dim = 1)) /* whole rows, gathered */
     END
 }
 
@@ -156,6 +160,28 @@ static bool products(world *w, int step, bool *ended)
     END
 }
 
+/* Computed in float32, on copies. */
+static bool bfloat16(world *w, int step, bool *ended)
+{
+    gr_tensor **t = w->t;
+    int n = 0;
+    MAKE(t[0], gr_randn(40, 50))
+    MAKE(t[1], gr_to(t[0], .dtype = GR_BFLOAT16))
+    DO(gr_requires_grad_(t[1], true) != NULL)
+    MAKE(t[2], gr_t(t[1]))
+    MAKE(t[3], gr_matmul(t[1], t[2]))
+    MAKE(t[4], gr_select(t[3], 0, 1))
+    MAKE(t[5], gr_linear(t[3], t[3], .bias = t[4]))
+    MAKE(t[6], gr_sum(t[5], .dim = 1))
+    MAKE(t[7], gr_argmax(t[5], .dim = 1))
+    MAKE(t[8], gr_amax(t[6]))
+    MAKE(t[9], gr_mse_loss(t[5], t[3]))
+    MAKE(t[10], gr_mul(t[8], t[9]))
+    DO(gr_backward(t[10]))
+    DO((w->pair = gr_max_dim(t[1], 1)).values != NULL)
+    END
+}
+
 static bool random_numbers(world *w, int step, bool *ended)
 {
     gr_tensor **t = w->t;
@@ -176,6 +202,10 @@ static bool random_numbers(world *w, int step, bool *ended)
     MAKE(t[8], gr_sample_order(77, false))
     MAKE(t[9], gr_randint_with(0, 5, GR_SHAPE(40), .dtype = GR_FLOAT64))
     MAKE(t[10], gr_randn_with(GR_SHAPE(33), .dtype = GR_FLOAT64))
+    MAKE(t[11], gr_rand(9, 70))
+    MAKE(t[12], gr_multinomial(t[11], 5))
+    MAKE(t[13], gr_multinomial(t[11], 50, .replacement = true))
+    DO(gr_exponential_(t[6], 2) != NULL)
     END
 }
 
@@ -222,6 +252,7 @@ static bool many(world *w, int step, bool *ended)
 
 const named_program tensor_programs[] = {{"creation", creation},     {"arithmetic", arithmetic},
                                          {"views", views},           {"reductions", reductions},
-                                         {"products", products},     {"random numbers", random_numbers},
+                                         {"products", products},     {"bfloat16", bfloat16},
+                                         {"random numbers", random_numbers},
                                          {"csv", csv},               {"reading", reading},
                                          {"many results", many},     {NULL, NULL}};

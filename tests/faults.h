@@ -7,6 +7,7 @@
 typedef struct {
     gr_tensor *t[48];
     gr_tensors list;
+    gr_values_indices pair;
     gr_module *m[8];
     gr_optim *o[2];
     gr_scope scope[80];

@@ -1,11 +1,16 @@
 /* test_faults.c - whichever allocation fails: the call says so, nothing has changed, nothing leaks, and the same call then gives
  * the bits it gives where nothing failed. The programs stand in tests/fault_*.c. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pthread_barrier_t */
+#endif
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "autograd/tape.h"
 #include "core/generator.h"
+#include "core/parallel.h"
 #include "nn/module_tree.h"
 #include "tests/allocation.h"
 #include "tests/faults.h"
@@ -82,6 +87,7 @@ static hash state_of(world *w, bool with_versions)
     h = mix(h, g.state, sizeof g.state);
     h = mix_number(h, g.next + (g.has_normal ? 1000u : 0));
     for (size_t i = 0; i < sizeof w->t / sizeof w->t[0]; i++) h = mix_tensor(h, w->t[i]);
+    h = mix_tensor(mix_tensor(h, w->pair.values), w->pair.indices);
     for (int64_t i = 0; i < w->list.count; i++) h = mix_tensor(h, w->list.item[i]);
     for (size_t i = 0; i < sizeof w->m / sizeof w->m[0]; i++) h = mix_module(h, w->m[i]);
     h = mix(h, w->number, sizeof w->number);
@@ -136,7 +142,9 @@ static void starve(uint32_t slack)
     if (t->hook_capacity > t->hooks) t->hook_capacity = t->hooks;
     if (t->history_capacity > t->histories) t->history_capacity = t->histories;
     if (t->chunk_capacity > t->chunks) t->chunk_capacity = t->chunks;
-    if (slack == 0) t->tape.end = t->tape.next;
+    if (t->ready_capacity > t->headers) t->ready_capacity = t->headers;
+    const uint32_t room = slack == 0 ? 0 : slack == 1 ? 200 : 4000; /* of the tape: none; one call; some */
+    if (t->tape.end - t->tape.next > room) t->tape.end = t->tape.next + room;
 }
 
 static void feed(void)
@@ -204,15 +212,14 @@ static void run_reference(trial *r)
 }
 
 typedef struct {
-    int step, at;
-    bool persistent;
+    int step, at, times; /* refused from this allocation of the step on, so many times */
     uint32_t slack;
 } fault;
 
 static void complain(const trial *r, const fault *f, const char *what)
 {
-    ck_abort_msg("%s, step %d, allocation %d%s (slack %u) refused: %s%s%s", r->p->name, f->step, f->at,
-                 f->persistent ? " and all after it" : "", f->slack, what, gr_error() ? ": " : "", gr_error() ? gr_error() : "");
+    ck_abort_msg("%s, step %d, %d allocations refused from the %dth on (slack %u): %s%s%s", r->p->name, f->step, f->times,
+                 f->at, f->slack, what, gr_error() ? ": " : "", gr_error() ? gr_error() : "");
 }
 
 /* The call has failed: it said so, once, and left everything as it was. */
@@ -226,11 +233,10 @@ static void check_failure(const trial *r, const fault *f, hash before, live held
     gr_error_clear();
     const hash after = state_of(&w, true);
     const live now = live_now();
-    if (now.other != held.other || now.blocks != held.blocks || now.headers != held.headers)
-        ck_abort_msg("%s, step %d, allocation %d%s (slack %u) refused: %jd blocks, %jd headers, %jd other allocations are left",
-                     r->p->name, f->step, f->at, f->persistent ? " and all after it" : "", f->slack,
-                     (intmax_t)(now.blocks - held.blocks), (intmax_t)(now.headers - held.headers),
-                     (intmax_t)(now.other - held.other));
+    char left[96];
+    snprintf(left, sizeof left, "%jd blocks, %jd headers, %jd other allocations are left", (intmax_t)(now.blocks - held.blocks),
+             (intmax_t)(now.headers - held.headers), (intmax_t)(now.other - held.other));
+    if (now.other != held.other || now.blocks != held.blocks || now.headers != held.headers) complain(r, f, left);
     if (after != before) complain(r, f, "something has changed");
 }
 
@@ -249,9 +255,9 @@ static bool survives(trial *r, const fault *f)
     }
     errors_heard = 0;
     starve(f->slack);
-    allocation_fail(f->at, f->persistent);
+    allocation_fail(f->at, f->times);
     const bool ok = r->p->run(&w, f->step, &ended), refused = allocation_failed();
-    allocation_fail(0, false);
+    allocation_fail(0, 0);
     feed();
     if (!ok && !refused) complain(r, f, "nothing, and it failed");
     if (ok && gr_error()) complain(r, f, "an error stands though the call succeeded");
@@ -298,15 +304,115 @@ START_TEST(a_program_survives_each_refused_allocation)
     gr_memory_end();
     r.base = allocation_live();
     run_reference(&r);
-    for (fault f = {0, 1, false, 0}; f.step < r.steps; f.step++)
+    static const int times[] = {1, 2, ALWAYS}; /* 2: the pool asks again when it has emptied itself */
+    for (fault f = {0, 1, 1, 0}; f.step < r.steps; f.step++)
         for (f.slack = 0; f.slack <= MOST_SLACK; f.slack++)
-            for (int mode = 0; mode < 2; mode++) {
-                f.persistent = mode;
+            for (int mode = 0; mode < 3; mode++) {
+                f.times = times[mode];
                 for (f.at = 1; survives(&r, &f); f.at++) {}
             }
     begin(&r);
     ck_assert_msg(r.failures > 3, "%s: only %d calls failed", r.p->name, r.failures);
     write_sites(_i);
+}
+END_TEST
+
+/* ---- threads ---- */
+
+enum { THREADS = 12 };
+typedef struct {
+    int number;
+    pthread_barrier_t *begun, *looked;
+    char text[128];
+} errand;
+
+/* No memory for the thread's own state, from its first call on; then there is. */
+static void *hungry(void *argument)
+{
+    errand *e = argument;
+    pthread_barrier_wait(e->begun);
+    const bool none = !gr_zeros(100 + e->number) && !gr_scope_begin().serial && gr_grad_enabled();
+    pthread_barrier_wait(e->looked); /* all have failed, none may start before */
+    if (none && gr_error()) snprintf(e->text, sizeof e->text, "%s", gr_error());
+    pthread_barrier_wait(e->begun);
+    pthread_barrier_wait(e->looked);
+    gr_error_clear();
+    const gr_scope scope = gr_scope_begin();
+    const double sum = gr_item(gr_sum(gr_ones(e->number + 1)));
+    if (sum != e->number + 1 || !gr_scope_end(scope)) e->text[0] = '\0';
+    return NULL;
+}
+
+START_TEST(threads_without_memory_have_errors_of_their_own)
+{
+    pthread_t thread[THREADS];
+    errand e[THREADS];
+    pthread_barrier_t begun, looked;
+    pthread_barrier_init(&begun, NULL, THREADS + 1);
+    pthread_barrier_init(&looked, NULL, THREADS + 1);
+    gr_set_error_handler(hear, NULL);
+    gr_shutdown();
+    gr_memory_end();
+    const int64_t base = allocation_live();
+    for (int i = 0; i < THREADS; i++) {
+        e[i] = (errand){i, &begun, &looked, ""};
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, hungry, &e[i]), 0);
+    }
+    allocation_fail(1, ALWAYS);
+    for (int round = 0; round < 2; round++) {
+        pthread_barrier_wait(&begun);
+        pthread_barrier_wait(&looked);
+        allocation_fail(0, 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        char shape[32];
+        pthread_join(thread[i], NULL);
+        snprintf(shape, sizeof shape, "the result [%d] float32", 100 + i);
+        ck_assert_msg(strstr(e[i].text, shape), "thread %d: \"%s\"", i, e[i].text);
+    }
+    gr_memory_end();
+    ck_assert_int_eq(allocation_live(), base);
+    pthread_barrier_destroy(&begun);
+    pthread_barrier_destroy(&looked);
+}
+END_TEST
+
+START_TEST(without_threads_a_loop_runs_alone)
+{
+    gr_set_num_threads(1);
+    gr_tensor *x = gr_randn(1 << 17), *one = gr_exp(x);
+    gr_set_num_threads(4);
+    allocation_refuse_threads(true);
+    gr_parallel_test_grain = 1000;
+    gr_tensor *other = gr_exp(x);
+    ck_assert_int_eq(gr_parallel_ran_on(), 1);
+    ck_assert(gr_equal(one, other));
+    allocation_refuse_threads(false);
+    gr_parallel_test_grain = 0;
+}
+END_TEST
+
+/* Where all fails, so do the errors' own texts if they ask for memory: by a handler of the program's, or on stderr. */
+START_TEST(reporting_an_error_asks_for_no_memory)
+{
+    for (int handler = 0; handler < 2; handler++) {
+        gr_set_error_handler(handler ? hear : NULL, NULL);
+        gr_tensor *a = gr_ones(3, 4), *b = gr_ones(2, 4);
+        gr_add(a, 1);
+        allocation_fail(1, ALWAYS);
+        const int64_t before = allocation_count(); /* ck_assert itself allocates */
+        bool failed = !gr_add(a, b) && strstr(gr_error(), "add: a is [3, 4], b is [2, 4]; dimension 0 is 3 and 2");
+        gr_error_clear();
+        failed = failed && !gr_zeros(-1);
+        gr_error_clear();
+        failed = failed && !gr_backward(a);
+        gr_error_clear();
+        const int64_t after = allocation_count();
+        const bool asked = allocation_failed();
+        allocation_fail(0, 0);
+        ck_assert(failed && !asked);
+        ck_assert_int_eq(after, before);
+    }
 }
 END_TEST
 
@@ -318,6 +424,9 @@ Suite *faults_suite(void)
     while (program_of(programs)) programs++;
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, a_program_survives_each_refused_allocation, 0, programs);
+    tcase_add_test(c, threads_without_memory_have_errors_of_their_own);
+    tcase_add_test(c, without_threads_a_loop_runs_alone);
+    tcase_add_test(c, reporting_an_error_asks_for_no_memory);
     suite_add_tcase(s, c);
     return s;
 }

@@ -532,14 +532,14 @@ START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
     fputs("as it was", file);
     fclose(file);
     bool failed[4] = {false};
-    allocation_fail(1, true);
+    allocation_fail(1, ALWAYS);
     failed[0] = gr_tape_text(NULL, 0) == -1;
     failed[1] = gr_error_kind() == GR_ERROR_MEMORY;
     gr_error_clear();
     failed[2] = !gr_tape_dot(dot_path);
     gr_error_clear();
     failed[3] = !gr_set_tape_norms(true);
-    allocation_fail(0, false);
+    allocation_fail(0, 0);
     for (int i = 0; i < 4; i++) ck_assert_msg(failed[i], "call %d", i);
     expect_error("set_tape_norms: no memory for the norms");
     file = fopen(dot_path, "r");
@@ -547,9 +547,9 @@ START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
     fclose(file);
     ck_assert_str_eq(text, "as it was");
     ck_assert(gr_set_tape_norms(true));
-    allocation_fail(1, true); /* the list of norms grows in the pass, which then fails */
+    allocation_fail(1, ALWAYS); /* the list of norms grows in the pass, which then fails */
     const bool passed = gr_backward(y);
-    allocation_fail(0, false);
+    allocation_fail(0, 0);
     ck_assert(!passed);
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
     gr_error_clear();
