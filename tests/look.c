@@ -5,23 +5,16 @@
 #include <math.h>
 #include <string.h>
 
-const gr_dtype dtypes[DTYPES] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+#include "tests/half.h"
 
-/* A sign, 8 bits of exponent, 7 of fraction: as IEEE 754 reads such numbers. */
-double bfloat16_of(uint16_t bits)
-{
-    const int exponent = bits >> 7 & 255, fraction = bits & 127;
-    const double size = exponent == 255 ? fraction ? (double)NAN : (double)INFINITY
-                        : exponent == 0 ? ldexp(fraction, -133) : ldexp(fraction + 128, exponent - 134);
-    return bits >> 15 ? -size : size;
-}
+const gr_dtype dtypes[DTYPES] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
 
 double stored(const void *data, gr_dtype dtype, int64_t i)
 {
     switch (dtype) {
     case GR_FLOAT32: return (double)((const float *)data)[i];
     case GR_FLOAT64: return ((const double *)data)[i];
-    case GR_BFLOAT16: return bfloat16_of(((const uint16_t *)data)[i]);
+    case GR_BFLOAT16: return half_value(((const uint16_t *)data)[i]);
     case GR_INT64: return (double)((const int64_t *)data)[i];
     case GR_INT32: return ((const int32_t *)data)[i];
     case GR_UINT8: return ((const uint8_t *)data)[i];

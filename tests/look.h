@@ -7,9 +7,8 @@
 enum { DTYPES = 7 };
 extern const gr_dtype dtypes[DTYPES];
 
-/* Element i of memory, and what the 16 bits of a bfloat16 are. */
+/* Element i of memory. */
 double stored(const void *data, gr_dtype dtype, int64_t i);
-double bfloat16_of(uint16_t bits);
 /* NaN is NaN; zeros have their signs. */
 bool same_number(double a, double b);
 

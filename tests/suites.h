@@ -15,6 +15,7 @@
     SUITE(tensor) \
     SUITE(convert) \
     SUITE(dtypes) \
+    SUITE(bfloat16) \
     SUITE(view) \
     SUITE(view_rules) \
     SUITE(reduce) \

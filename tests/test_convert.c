@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/half.h"
 #include "tests/look.h"
 #include "tests/suites.h"
 
@@ -46,22 +47,12 @@ static const conversion integers[] = {
 };
 #undef OUT
 
-/* To 8 bits, ties to even. */
-static double rounded_to_bfloat16(double x)
-{
-    int exponent;
-    if (x == 0 || !isfinite(x)) return x;
-    frexp(x, &exponent);
-    const double unit = ldexp(1, (exponent < -125 ? -125 : exponent) - 8), y = nearbyint(x / unit) * unit;
-    return fabs(y) < 0x1p128 ? y : copysign((double)INFINITY, x);
-}
-
 static double expected_as(const conversion *c, gr_dtype to)
 {
     switch (to) {
     case GR_FLOAT32: return (double)(float)c->x;
     case GR_FLOAT64: return c->x;
-    case GR_BFLOAT16: return rounded_to_bfloat16((double)(float)c->x);
+    case GR_BFLOAT16: return half_rounded((double)(float)c->x);
     case GR_INT64: return (double)c->i64;
     case GR_INT32: return c->i32;
     case GR_UINT8: return c->u8;

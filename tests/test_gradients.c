@@ -114,6 +114,10 @@ static void view64(trial *t)
 {
     view_equals_copy(t, GR_FLOAT64);
 }
+static void view16(trial *t)
+{
+    view_equals_copy(t, GR_BFLOAT16);
+}
 
 START_TEST(rows_have_right_gradients)
 {
@@ -134,6 +138,7 @@ START_TEST(rows_on_views_equal_rows_on_copies)
 {
     rows_with(view32, true);
     rows_with(view64, true);
+    rows_with(view16, true);
 }
 END_TEST
 START_TEST(ops_have_right_gradients)
@@ -155,6 +160,7 @@ START_TEST(ops_on_views_equal_ops_on_copies)
 {
     ops_with(view32, true);
     ops_with(view64, true);
+    ops_with(view16, true);
 }
 END_TEST
 

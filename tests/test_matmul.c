@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "gradus.h"
+#include "tests/half.h"
 #include "tests/suites.h"
 
 enum { MOST = 9000 };
 #define S(...) {GR_COUNT_INT64(__VA_ARGS__), {__VA_ARGS__}}
-static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8};
+static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8};
 
 static void silent(const char *text, void *data)
 {
@@ -86,7 +87,7 @@ static int64_t flat_in(gr_shape s, gr_shape y, const int64_t *index, int64_t i, 
 
 static double wrapped(double sum, gr_dtype dtype)
 {
-    return dtype == GR_UINT8 ? (double)(uint8_t)(int64_t)sum : sum;
+    return dtype == GR_UINT8 ? (double)(uint8_t)(int64_t)sum : dtype == GR_BFLOAT16 ? half_rounded(sum) : sum;
 }
 
 static void check_product(gr_shape sa, gr_shape sb, gr_dtype dtype, int layouts)
@@ -212,7 +213,7 @@ Suite *matmul_suite(void)
     Suite *s = suite_create("matmul");
     TCase *c = tcase_create("matmul");
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, products_of_all_ranks_are_those_of_loops, 0, 5);
+    tcase_add_loop_test(c, products_of_all_ranks_are_those_of_loops, 0, 6);
     tcase_add_test(c, integers_wrap);
     tcase_add_test(c, a_product_with_itself_transposed_shares_memory);
     tcase_add_test(c, operands_that_do_not_meet_are_refused);

@@ -28,7 +28,7 @@ static void expect_same(const char *what, gr_tensor *a, gr_tensor *b)
 
 /* ---- dtypes: integers stay, or become the default float, as the row says ---- */
 
-static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
 
 /* Numbers that all dtypes have; for bool they are its two. */
 static gr_tensor *small_numbers(gr_dtype dtype, int salt)
@@ -49,14 +49,12 @@ static void check_dtype(int row, gr_dtype dtype)
 {
     const gr_row *r = &gr_rows[row];
     const char *name = gr_row_op[row].name;
-    const bool real = dtype <= GR_FLOAT64;
+    const bool real = dtype <= GR_BFLOAT16;
     gr_tensor *in[3], *floats[3];
     const gr_scope scope = gr_scope_begin();
     for (int k = 0; k < r->operands; k++) {
         in[k] = small_numbers(dtype, k);
-        floats[k] = gr_to(in[k], .dtype = r->types == GR_TYPES_FLOAT && !real ? gr_default_dtype()
-                                          : real                              ? dtype
-                                                                              : GR_FLOAT64);
+        floats[k] = gr_to(in[k], .dtype = r->types == GR_TYPES_FLOAT && !real ? gr_default_dtype() : dtype <= GR_FLOAT64 ? dtype : GR_FLOAT64);
     }
     gr_tensor *y = run_on(row, in, false);
     if (r->types == GR_TYPES_SAME_NOBOOL && dtype == GR_BOOL) {
@@ -80,10 +78,10 @@ static void check_dtype(int row, gr_dtype dtype)
 START_TEST(rows_take_the_dtypes_they_say)
 {
     gr_set_error_handler(silent, NULL);
-    for (int wide = 0; wide < 2; wide++) {
-        gr_set_default_dtype(wide ? GR_FLOAT64 : GR_FLOAT32);
+    for (int k = 0; k < 3; k++) {
+        gr_set_default_dtype(dtypes[k]);
         for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++)
-            for (int d = 0; d < 6; d++) check_dtype(row, dtypes[d]);
+            for (int d = 0; d < 7; d++) check_dtype(row, dtypes[d]);
     }
     gr_set_default_dtype(GR_FLOAT32);
 }

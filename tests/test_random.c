@@ -187,18 +187,18 @@ static void check_exponential(void)
     }
 }
 
-/* [3, 40], as draws.py makes them */
-static gr_tensor *many_weights(gr_dtype dtype)
+/* [rows, 40], as draws.py makes them */
+static gr_tensor *many_weights(int rows, gr_dtype dtype)
 {
-    double w[120];
-    for (int i = 0; i < 120; i++) w[i] = (37 * i % 64 + 1) / 64.0;
-    return gr_to(gr_from(w, 3, 40), .dtype = dtype);
+    double w[300 * 40];
+    for (int i = 0; i < rows * 40; i++) w[i] = (37 * i % 64 + 1) / 64.0;
+    return gr_to(gr_from(w, rows, 40), .dtype = dtype);
 }
 
 static void check_multinomial(int d, int count, bool replacement)
 {
     char form[64];
-    gr_tensor *w = many_weights(reals[d].dtype), *of[] = {w, gr_select(w, 0, 1), gr_t(gr_contiguous(gr_t(w)))};
+    gr_tensor *w = many_weights(3, reals[d].dtype), *of[] = {w, gr_select(w, 0, 1), gr_t(gr_contiguous(gr_t(w)))};
     for (int k = 0; k < 3; k++) {
         snprintf(form, sizeof form, "multinomial.%s.k%d%s%s", reals[d].name, count, replacement ? ".again" : "",
                  k == 0 ? "" : k == 1 ? ".row" : ".turned");
@@ -219,6 +219,7 @@ START_TEST(draws_of_every_dtype_are_pytorchs)
             check_multinomial(d, 1, false), check_multinomial(d, 1, true), check_multinomial(d, 25, true);
             if (d) check_multinomial(d, 7, false), check_multinomial(d, 40, false);
         }
+        again(), same(gr_multinomial(many_weights(300, GR_BFLOAT16), 1), "multinomial.b16.k1.many");
     }
     golden_later(file, "randperm.long", "the longest test");
     const char *first;

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "gradus.h"
+#include "tests/half.h"
 #include "tests/suites.h"
 
 enum { MOST = 250000 };
 #define S(...) {GR_COUNT_INT64(__VA_ARGS__), {__VA_ARGS__}}
-static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
 static const char *const names[] = {"sum", "mean", "prod", "amax", "amin"};
 enum { SUM, MEAN, PROD, AMAX, AMIN, KINDS };
 
@@ -129,7 +130,8 @@ static void compare(const char *what, gr_tensor *y, gr_shape s, unsigned dims, b
                   (int)gr_dtype_of(y));
     ck_assert(gr_to_array(y, got, gr_numel(y)));
     for (int64_t r = 0; r < gr_numel(y); r++) {
-        const double want = dtype == GR_FLOAT32 ? (double)(float)numbers[r] : numbers[r];
+        const double narrow = (double)(float)numbers[r];
+        const double want = dtype == GR_FLOAT32 ? narrow : dtype == GR_BFLOAT16 ? half_rounded(narrow) : numbers[r];
         if (isnan(want) ? !isnan(got[r]) : got[r] != want) /* an assertion for each would take longer than the rest */
             ck_abort_msg("%s: result %d is %.17g, not %.17g", what, (int)r, got[r], want);
     }
@@ -151,7 +153,7 @@ static void check_reduction(gr_tensor *x, gr_shape s, unsigned mask, bool keepdi
 {
     static gr_tensor *(*const calls[])(const gr_reduce_args *) = {gr_sum_at, gr_mean_at, gr_prod_at, gr_amax_at, gr_amin_at};
     const gr_dtype dtype = gr_dtype_of(x);
-    const bool real = dtype <= GR_FLOAT64, whole = mask == (1u << s.count) - 1;
+    const bool real = dtype <= GR_BFLOAT16, whole = mask == (1u << s.count) - 1;
     gr_reduce_args args = {.x = x, .site = GR_HERE, .dim = GR_ALL, .keepdim = keepdim, .dtype = GR_DTYPE_DEFAULT};
     args.dims = dims_of(mask, s.count);
     if (args.dims.count == 1) args.dim = (int)args.dims.size[0], args.dims.count = 0;
@@ -309,7 +311,7 @@ START_TEST(extrema_and_nan_are_found_at_every_place)
             gr_fill_(gr_narrow(x, 0, at, 1), 3);
             if (dtype != GR_UINT8) gr_fill_(gr_narrow(x, 0, n - 1 - at, 1), at == n - 1 - at ? 3 : -3);
             check_places(x, (gr_shape){1, {n}}, GR_ALL, false);
-            if (dtype <= GR_FLOAT64) {
+            if (dtype <= GR_BFLOAT16) {
                 gr_fill_(gr_narrow(x, 0, (at + 3) % n, 1), (double)NAN);
                 check_places(x, (gr_shape){1, {n}}, 0, false);
                 ck_assert(isnan(gr_item(gr_max(x))) && isnan(gr_item(gr_amin(x))));
@@ -349,7 +351,7 @@ END_TEST
 START_TEST(index_select_takes_slices)
 {
     static const int64_t index[] = {2, 0, 2, 1, 1};
-    for (int d = 0; d < 6; d++)
+    for (int d = 0; d < 7; d++)
         for (int layout = 0; layout < LAYOUTS; layout++)
             for (int dim = -3; dim < 3; dim++)
                 for (int64_t n = 0; n <= 5; n++) {
@@ -402,11 +404,11 @@ Suite *reduce_suite(void)
     TCase *c = tcase_create("reduce");
     tcase_add_checked_fixture(c, setup, NULL);
     tcase_set_timeout(c, 300);
-    tcase_add_loop_test(c, reductions_are_those_of_loops, 0, 6);
+    tcase_add_loop_test(c, reductions_are_those_of_loops, 0, 7);
     tcase_add_test(c, reductions_of_nothing_and_of_a_scalar);
     tcase_add_test(c, reductions_convert_first_and_refuse_what_they_must);
-    tcase_add_loop_test(c, the_first_of_ties_is_named, 0, 6);
-    tcase_add_loop_test(c, extrema_and_nan_are_found_at_every_place, 0, 6);
+    tcase_add_loop_test(c, the_first_of_ties_is_named, 0, 7);
+    tcase_add_loop_test(c, extrema_and_nan_are_found_at_every_place, 0, 7);
     tcase_add_test(c, ties_and_nan_in_different_blocks);
     tcase_add_test(c, index_select_takes_slices);
     tcase_add_test(c, indices_that_are_not_there_are_refused);

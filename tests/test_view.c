@@ -142,7 +142,7 @@ static bool is_row_major(const oracle *o)
 
 static double number_at(gr_tensor *root, int64_t i)
 {
-    return gr_dtype_of(root) == GR_BOOL ? i % 3 == 0 : gr_dtype_of(root) == GR_UINT8 ? (double)(i % 256) : (double)i;
+    return gr_dtype_of(root) == GR_BOOL ? i % 3 == 0 : gr_dtype_of(root) == GR_UINT8 || gr_dtype_of(root) == GR_BFLOAT16 ? (double)(i % 256) : (double)i;
 }
 
 static int64_t bytes_of(gr_tensor *x)
@@ -379,7 +379,7 @@ static void run_chain(int number, gr_dtype dtype, bool recorded)
 
 START_TEST(chains_of_views_show_the_right_elements)
 {
-    static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
+    static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL, GR_BFLOAT16};
     gr_set_error_handler(silent, NULL);
     random_state = (uint32_t)_i;
     for (int number = 0; number < 500; number++) {
@@ -396,7 +396,7 @@ Suite *view_suite(void)
     Suite *s = suite_create("view");
     TCase *c = tcase_create("view");
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, 6);
+    tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, 7);
     suite_add_tcase(s, c);
     return s;
 }

@@ -54,6 +54,9 @@ for name, dtype in (("b16", half), ("f32", torch.float32), ("f64", torch.float64
         draw(form + ".row", lambda: torch.multinomial(w[1], k, replacement=again))
         draw(form + ".turned", lambda: torch.multinomial(w.t().contiguous().t(), k, replacement=again))
 
+w = (((torch.arange(300 * 40) * 37) % 64 + 1) / 64).reshape(300, 40).to(half)
+draw("multinomial.b16.k1.many", lambda: torch.multinomial(w, 1))  # of equal quotients the first
+
 # the form of the other branch begins at this length
 n = 214748364
 torch.manual_seed(0)
