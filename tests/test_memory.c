@@ -25,9 +25,10 @@ typedef struct {
     gr_optim *optimizer;
 } training;
 
-static training begin(void)
+static training begin(gr_dtype dtype)
 {
     gr_manual_seed(1);
+    gr_set_default_dtype(dtype);
     training t = {gr_randn(20, 3), gr_randn(20, 1),
                   gr_nn_sequential(gr_nn_linear(3, 8), gr_nn_relu(), gr_nn_linear(8, 1)), NULL};
     t.optimizer = gr_optim_sgd(gr_parameters(t.model), .lr = 0.01, .momentum = 0.9);
@@ -52,24 +53,28 @@ static addresses step(training *t)
 
 START_TEST(a_warm_training_loop_allocates_nothing)
 {
-    training t = begin();
-    step(&t);
-    const int64_t before = allocation_count(), freed = allocation_frees();
-    for (int i = 0; i < 100000; i++) step(&t);
-    const int64_t after = allocation_count(), freed_after = allocation_frees();
-    ck_assert(after == before && freed_after == freed);
+    for (int d = 0; d < 2; d++) {
+        training t = begin(d ? GR_BFLOAT16 : GR_FLOAT32);
+        step(&t);
+        const int64_t before = allocation_count(), freed = allocation_frees();
+        for (int i = 0; i < (d ? 10000 : 100000); i++) step(&t);
+        const int64_t after = allocation_count(), freed_after = allocation_frees();
+        ck_assert(after == before && freed_after == freed);
+    }
 }
 END_TEST
 
 START_TEST(steps_use_the_same_addresses)
 {
-    training t = begin();
-    step(&t);
-    step(&t);
-    const addresses third = step(&t), fourth = step(&t);
-    ck_assert_ptr_eq(third.loss, fourth.loss);
-    ck_assert_ptr_eq(third.prediction, fourth.prediction);
-    ck_assert_ptr_eq(third.gradient, fourth.gradient);
+    for (int d = 0; d < 2; d++) {
+        training t = begin(d ? GR_BFLOAT16 : GR_FLOAT32);
+        step(&t);
+        step(&t);
+        const addresses third = step(&t), fourth = step(&t);
+        ck_assert_ptr_eq(third.loss, fourth.loss);
+        ck_assert_ptr_eq(third.prediction, fourth.prediction);
+        ck_assert_ptr_eq(third.gradient, fourth.gradient);
+    }
 }
 END_TEST
 #endif
