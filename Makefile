@@ -127,6 +127,7 @@ check: all $(B)/tests/run demos $(EMULATED_PLUGIN)
 	tests/demos.sh $(B)
 	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
 	tests/symbols.sh $(B)
+	tests/refused.sh $(B) "$(CC)" "$(CPPFLAGS)"
 	tests/covered.sh $(B)
 	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
 	tests/one_row.sh

@@ -9,6 +9,7 @@
 void gr_set_detect_anomaly(bool on)
 {
     gr_thread *t = gr_self();
+    if (t->failed) return;
     t->anomaly = on;
     gr_watch_changed(t);
 }

@@ -130,13 +130,26 @@ gr_tensor *gr_grad_so_far(const gr_task *task, const gr_call *c, int i)
     return p ? p->gradient : NULL;
 }
 
-bool gr_call_needs(const gr_call *c, int i)
+/* Whether a user's rule asks for a place of its call, while a pass runs. */
+static bool may_ask(const gr_call *c, int i, int count, const char *op)
+{
+    if (!gr_call_place_fits(c, i, count, op)) return false;
+    if (gr_likely(gr_self()->task != NULL)) return true;
+    gr_fail(GR_ERROR_STATE, gr_site_of(c), op, "no pass runs; must be called by the backward of %s", c->op->name);
+    return false;
+}
+
+static inline bool needs(const gr_task *task, const gr_call *c, int i)
 {
     const gr_slot *slot = &c->slot[i];
-    const gr_task *task = gr_self()->task;
     if (!slot->value || gr_is_number(c, i)) return false;
     if (slot->value == GR_LEAF) return task->accumulates || find(task, slot->tensor);
     return !task->needed || task->needed[slot->value - task->low];
+}
+
+bool gr_call_needs(const gr_call *c, int i)
+{
+    return may_ask(c, i, c ? c->inputs : 0, "call_needs") && needs(gr_self()->task, c, i);
 }
 
 /* ---- handing over ---- */
@@ -184,20 +197,18 @@ static bool take_or_copy(gr_thread *t, gr_task *task, const gr_slot *slot, gr_te
 bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
 {
     gr_thread *t = gr_self();
+    if (!may_ask(c, i, c ? c->inputs : 0, "grad_add")) return false;
     gr_task *task = t->task;
     const gr_site site = gr_site_of(c);
-    if (!g) {
-        gr_fail(GR_ERROR_ARGUMENT, site, c->op->name, "the gradient handed to input %d is NULL; must be a tensor", i);
-        return false;
-    }
+    if (!gr_usable(g, site, "grad_add", "g")) return false;
     const gr_slot *slot = &c->slot[i];
     if (!slot->value || gr_is_number(c, i)) return true;
     gr_tensor **place = place_of(t, task, slot), *x = slot->tensor;
     if (!place) return !t->failed;
     if (!broadcasts_to(x, g)) {
         char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
-        return gr_call_fail(c, "the gradient handed to input %d is %s, the input is %s; must broadcast from it", i,
-                            gr_shape_text(g, have), gr_shape_text(x, want));
+        return gr_fail(GR_ERROR_ARGUMENT, site, "grad_add", "g is %s, input %d of %s is %s; must be what that broadcasts to",
+                       gr_shape_text(g, have), i, c->op->name, gr_shape_text(x, want)) != NULL;
     }
     if (!gr_same_sizes(g, x) && !(g = unbroadcast(g, x, site))) return false;
     if (g->dtype != x->dtype && !(g = gr_to_at(&(gr_to_args){.x = g, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}})))
@@ -213,12 +224,14 @@ bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
 
 bool gr_call_gradient_is_zero(const gr_call *c, int i)
 {
+    if (!may_ask(c, i, c ? c->outputs : 0, "call_gradient_is_zero")) return true;
     const gr_task *task = gr_self()->task;
     return !task->gradient[c->first_value + (uint32_t)i - task->low];
 }
 
 gr_tensor *gr_call_gradient(gr_call *c, int i)
 {
+    if (!may_ask(c, i, c ? c->outputs : 0, "call_gradient")) return NULL;
     const gr_task *task = gr_self()->task;
     gr_tensor *g = task->gradient[c->first_value + (uint32_t)i - task->low];
     if (gr_likely(g != NULL)) return g;
@@ -234,11 +247,11 @@ static GR_COLD bool changed(const gr_task *task, const gr_call *c, const gr_tens
 {
     if (x->state != GR_LIVE)
         gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, which was freed; must be alive", c->op->name,
-                c->file, c->line, name);
+                gr_file_name(c->file), c->line, name);
     else
         gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, %s (%s:%d) changed it; must be unchanged",
-                c->op->name, c->file, c->line, name, x->storage->changed_by ? x->storage->changed_by : "a call",
-                x->storage->changed_file ? x->storage->changed_file : "?", x->storage->changed_line);
+                c->op->name, gr_file_name(c->file), c->line, name, x->storage->changed_by ? x->storage->changed_by : "a call",
+                gr_file_name(x->storage->changed_file), x->storage->changed_line);
     return false;
 }
 
@@ -272,8 +285,8 @@ static void drop_gradient(gr_thread *t, const gr_task *task, gr_tensor **place)
 static GR_COLD bool used_before(const gr_task *task, const gr_call *c)
 {
     gr_fail(GR_ERROR_STATE, task->site, task->op,
-            "the history was already used at %s:%d (from %s, %s:%d); must be kept there: .retain_graph = true",
-            c->used_file, c->used_line, c->op->name, c->file, c->line);
+            "%s has history that was already used at %s:%d (from %s, %s:%d); must be kept there: .retain_graph = true", task->of,
+            gr_file_name(c->used_file), c->used_line, c->op->name, gr_file_name(c->file), c->line);
     return false;
 }
 
@@ -283,7 +296,7 @@ static inline bool is_reached(const gr_task *task, const gr_call *c, gr_tensor *
     bool reached = gradient[0] != NULL, wanted = task->needed == NULL;
     for (uint32_t k = 1; k < c->outputs; k++) reached |= gradient[k] != NULL;
     if (gr_likely(wanted) || !reached) return reached;
-    for (int i = 0; i < c->inputs; i++) wanted |= gr_call_needs(c, i);
+    for (int i = 0; i < c->inputs; i++) wanted |= needs(task, c, i);
     return wanted;
 }
 
@@ -302,7 +315,7 @@ static inline bool apply_rule(gr_thread *t, gr_task *task, gr_call *c)
     t->running = NULL;
     if (gr_unlikely(!ok)) {
         if (!t->failed)
-            gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op failed without a reason; must report it");
+            gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op gives no reason; must report it: gr_call_fail");
         if (!task->create_graph) gr_owned_release(t, owned, task->site);
         return false;
     }
@@ -535,6 +548,7 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     task.accumulates = true;
     task.site = args->site;
     task.op = "backward";
+    task.of = "loss";
     task.low = loss->value ? loss->oldest : 1;
     task.high = loss->value ? loss->call->first_value + loss->call->outputs - 1 : 0;
     gr_compound whole;

@@ -158,8 +158,7 @@ static gr_tensor *fill_run(const gr_op *op, gr_tensor *x, gr_value value, gr_sit
 
 gr_tensor *gr_fill__at(gr_tensor *x, gr_value value, gr_site site)
 {
-    if (value.kind == GR_VALUE_TENSOR)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "fill_", "value is a tensor; must be a number: gr_copy_");
+    if (!gr_is_a_number(value, "value", site, "fill_")) return NULL;
     if (x && x->state == GR_LIVE && !gr_check_number(value, (gr_dtype)x->dtype, site, "fill_")) return NULL;
     return fill_run(&fill_op, x, value, site);
 }

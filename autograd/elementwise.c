@@ -9,7 +9,8 @@
 
 static bool refuse_bool(const gr_call *c)
 {
-    return gr_call_fail(c, "%s is bool; must be a number: gr_to(..., .dtype = GR_INT64)", gr_input_name(c->op, c->inputs, 0));
+    const char *name = gr_input_name(c->op, c->inputs, 0);
+    return gr_call_fail(c, "%s is bool; must be a number: gr_to(%s, .dtype = GR_INT64)", name, name);
 }
 
 static bool number_dtype(gr_call *c, int i, int *dtype)
@@ -63,7 +64,9 @@ static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
         size[d] = sx == 1 ? sy : sx;
     }
     if (gr_set_sizes(y, dim, size)) return true;
-    return gr_call_fail(c, "the broadcast result is too large; must have fewer than 2^63 bytes");
+    char have[GR_SHAPE_TEXT], other[GR_SHAPE_TEXT];
+    return gr_call_fail(c, "%s is %s, %s is %s; the result must have fewer than 2^63 bytes", gr_input_name(c->op, c->inputs, with),
+                        gr_shape_text(c->slot[with].tensor, have), gr_input_name(c->op, c->inputs, i), gr_shape_text(x, other));
 }
 
 /* One or two operands of one float dtype and one shape, row-major, or numbers: most calls. Describes y, or leaves it to
@@ -199,7 +202,7 @@ static inline bool backward_flat(gr_call *c, const gr_kernels *k, const gr_tenso
 GR_HOT bool gr_row_backward(gr_call *c)
 {
     const gr_row *row = &gr_rows[c->op->code];
-    gr_tensor *dy = gr_call_gradient(c, 0);
+    gr_tensor *dy = gr_upstream(c);
     const gr_kernels *k = gr_kernels_of(dy);
     if (gr_likely(is_flat(c, dy, k->flat_back)) && gr_likely(!gr_is_recording_backward())) return backward_flat(c, k, dy);
     const gr_tensor *y = c->reads_outputs ? gr_out(c, 0)->tensor : NULL;

@@ -1,5 +1,6 @@
 /* gradcheck.c - gradients against four-point finite differences in float64. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -96,19 +97,27 @@ static double compare(const check *k, const gr_tensor *x, const gr_tensor *gradi
 static bool check_arguments(const gr_gradcheck_args *a, const char *op)
 {
     int wanted = 0;
+    char name[32];
     if (!a->f) return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "f is NULL; must be a function") != NULL;
+    if (!(a->h > 0 && isfinite(a->h)))
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "h is %g; must be finite and above 0", a->h) != NULL;
+    if (!(a->tolerance >= 0 && isfinite(a->tolerance)))
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "tolerance is %g; must be finite and at least 0", a->tolerance) != NULL;
+    if (a->inputs.count <= 0 || !a->inputs.item)
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "inputs is empty; must hold a tensor that requires grad") != NULL;
     for (int64_t i = 0; i < a->inputs.count; i++) {
         const gr_tensor *x = a->inputs.item[i];
-        if (!gr_usable(x, a->site, op, "an input")) return false;
+        snprintf(name, sizeof name, "inputs[%lld]", (long long)i);
+        if (!gr_usable(x, a->site, op, name)) return false;
         if (!x->requires_grad) continue;
         wanted++;
         bool repeats = false;
         for (int d = 0; d < x->dim; d++) repeats |= x->axis[d].size > 1 && x->axis[d].stride == 0 && x->numel;
         if (x->dtype != GR_FLOAT64 || repeats)
-            return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "inputs[%lld] is %s%s; must be float64 and own each element",
-                           (long long)i, gr_dtype_name[x->dtype], repeats ? " with stride 0" : "") != NULL;
+            return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "%s is %s%s; must be float64 and own each element", name,
+                           gr_dtype_name[x->dtype], repeats ? " with stride 0" : "") != NULL;
     }
-    if (!wanted) return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "no input requires grad; one must") != NULL;
+    if (!wanted) return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "inputs holds none that requires grad; one must") != NULL;
     return true;
 }
 
@@ -138,7 +147,7 @@ static bool run_check(const gr_gradcheck_args *a, const char *op, bool may_be_co
     const gr_scope recording = gr_enable_grad_begin_at(a->site);
     if (!recording.serial) return false;
     gr_tensor *y = a->f(&a->inputs, a->data);
-    bool ok = y != NULL;
+    bool ok = gr_usable(y, a->site, op, "the result of f");
     double worst = 0;
     const bool constant = ok && !y->requires_grad && may_be_constant;
     if (ok && ((!y->requires_grad && !constant) || y->dtype != GR_FLOAT64)) {

@@ -131,7 +131,7 @@ static bool collect(gr_thread *t, gr_task *task, const grads_call *call, const g
 static bool run(gr_thread *t, const grads_call *call, const gr_autograd_grads_args *a, gr_tensors *result)
 {
     gr_task task = {.create_graph = a->create_graph, .retain_graph = a->retain_graph || a->create_graph,
-                    .site = a->site, .op = call->op};
+                    .site = a->site, .op = call->op, .of = call->outputs};
     gr_call *last = range(a, &task);
     gr_storage *memory = NULL;
     if (!gr_task_begin(t, &task)) return false;

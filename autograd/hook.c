@@ -49,7 +49,7 @@ gr_hook gr_register_hook_at(gr_tensor *x, gr_tensor *(*f)(gr_tensor *, void *), 
 {
     gr_thread *t = gr_self();
     const gr_hook none = {t->id, 0};
-    if (!may_hook(t, x, site, "register_hook")) return none;
+    if (t->failed || !may_hook(t, x, site, "register_hook")) return none;
     if (!f) {
         gr_fail(GR_ERROR_ARGUMENT, site, "register_hook", "f is NULL; must be a function");
         return none;
@@ -64,6 +64,7 @@ gr_hook gr_register_hook_at(gr_tensor *x, gr_tensor *(*f)(gr_tensor *, void *), 
 bool gr_hook_remove_at(gr_hook handle, gr_site site)
 {
     gr_thread *t = gr_self();
+    if (t->failed) return false;
     for (uint32_t i = 0; handle.thread == t->id && i < t->hooks; i++)
         if (t->hook[i].id == handle.id) {
             erase(t, i);
@@ -86,7 +87,7 @@ static hook *retained(const gr_tensor *x)
 bool gr_retain_grad_at(gr_tensor *x, gr_site site)
 {
     gr_thread *t = gr_self();
-    if (!may_hook(t, x, site, "retain_grad")) return false;
+    if (t->failed || !may_hook(t, x, site, "retain_grad")) return false;
     return x->value == 0 || retained(x) || append(t, x, site, "retain_grad") != NULL;
 }
 

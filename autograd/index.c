@@ -13,6 +13,9 @@ static bool check_index(gr_call *c, const gr_tensor *index, int64_t size)
     char text[GR_SHAPE_TEXT];
     for (int64_t i = 0; i < index->numel; i++) {
         const int64_t k = at[i * index->axis[0].stride];
+        if (size == 0)
+            return gr_call_fail(c, "x is %s; must have an element in the dimension to select from",
+                                gr_shape_text(c->slot[0].tensor, text));
         if (k < 0 || k >= size)
             return gr_call_fail(c, "index[%lld] is %lld, x is %s; must be 0 to %lld", (long long)i, (long long)k,
                                 gr_shape_text(c->slot[0].tensor, text), (long long)size - 1);
@@ -32,7 +35,8 @@ static bool select_shape(gr_call *c)
     int64_t size[GR_MAX_DIMS];
     for (int d = 0; d < x->dim; d++) size[d] = d == *dim ? index->numel : x->axis[d].size;
     return gr_set_sizes(gr_call_new(c, 0, (gr_dtype)x->dtype), x->dim, size) ||
-           gr_call_fail(c, "the result is too large; must have fewer than 2^63 bytes");
+           gr_call_fail(c, "x is %s, index has %lld entries; the result must have fewer than 2^63 bytes", gr_shape_text(x, text),
+                        (long long)index->numel);
 }
 
 static bool select_forward(gr_call *c)

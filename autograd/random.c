@@ -99,6 +99,7 @@ gr_tensor *gr_exponential__at(gr_tensor *t, double lambda, gr_site site)
 
 gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site)
 {
-    if (!(p >= 0 && p <= 1)) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli_", "p is %g; must be 0 to 1", p);
+    char text[32];
+    if (!(p >= 0 && p <= 1)) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli_", "p is %s; must be 0 to 1", gr_repr(p, text));
     return run(&bernoulli_op, t, (bounds){p, 0}, site);
 }

@@ -1,4 +1,5 @@
 /* reduce.c - sums, means, products and extrema over any dimensions. */
+#include <stdio.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -24,7 +25,9 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dims has more than 8 entries; must have 1 to 8") != NULL;
     if (args->dim != GR_ALL) dims = (gr_shape){1, {args->dim}};
     for (int i = 0; i < dims.count; i++) {
-        const int d = gr_check_dim(dims.size[i], "dim", x, "x", args->site, op);
+        char name[16] = "dim";
+        if (args->dim == GR_ALL) snprintf(name, sizeof name, "dims[%d]", i);
+        const int d = gr_check_dim(dims.size[i], name, x, "x", args->site, op);
         if (d < 0) return false;
         if (*bits >> d & 1)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dim %d stands twice in .dims; must be once", d) != NULL;
@@ -148,14 +151,14 @@ static bool spread(gr_call *c, gr_tensor *dy)
 
 static bool sum_backward(gr_call *c)
 {
-    return spread(c, gr_call_gradient(c, 0));
+    return spread(c, gr_upstream(c));
 }
 
 static bool mean_backward(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
     const int64_t n = reduced_count(c->slot[0].tensor, r->dims);
-    gr_tensor *dy = gr_call_gradient(c, 0);
+    gr_tensor *dy = gr_upstream(c);
     return dy && spread(c, gr_div_at(gr_value_tensor(dy), gr_value_real((double)n), gr_site_of(c)));
 }
 
@@ -201,7 +204,7 @@ gr_tensor *gr_mean_at(const gr_reduce_args *args)
 static bool extremum_backward(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
-    gr_tensor *dy = gr_call_gradient(c, 0), *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
+    gr_tensor *dy = gr_upstream(c), *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
     const gr_site site = gr_site_of(c);
     if (!dy) return false;
     if (!gr_is_recording_backward()) {
@@ -242,7 +245,7 @@ static bool whole_backward(gr_call *c)
     const double value = gr_item_at(y, gr_site_of(c));
     if (value == value) return extremum_backward(c);
     const gr_site site = gr_site_of(c);
-    gr_tensor *equal = gr_isnan_at(x, site), *dy = gr_call_gradient(c, 0);
+    gr_tensor *equal = gr_isnan_at(x, site), *dy = gr_upstream(c);
     equal = equal ? gr_to_at(&(gr_to_args){.x = equal, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}}) : NULL;
     gr_tensor *count = equal ? reduce_run(&sum_op, equal, (1u << x->dim) - 1, false, site) : NULL;
     gr_tensor *share = count && dy ? gr_div_at(gr_value_tensor(dy), gr_value_tensor(count), site) : NULL;
@@ -296,7 +299,7 @@ static gr_tensor *others_product(gr_tensor *x, int dim, gr_site site)
 static bool prod_backward(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
-    gr_tensor *x = c->slot[0].tensor, *dy = with_dims(c, gr_call_gradient(c, 0));
+    gr_tensor *x = c->slot[0].tensor, *dy = with_dims(c, gr_upstream(c));
     const gr_site site = gr_site_of(c);
     if (!dy) return false;
     if (x->numel == 0) return gr_grad_add(c, 0, gr_zeros_like_at(&(gr_like_args){.x = x, .site = site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}}));
@@ -383,7 +386,7 @@ static bool pair_forward(gr_call *c)
 static bool pair_backward(gr_call *c)
 {
     const along *a = gr_attributes(c);
-    gr_tensor *x = c->slot[0].tensor, *dy = gr_call_gradient(c, 0), *index = gr_out(c, 1)->tensor;
+    gr_tensor *x = c->slot[0].tensor, *dy = gr_upstream(c), *index = gr_out(c, 1)->tensor;
     const gr_site site = gr_site_of(c);
     if (x->dim == 0) return dy && gr_grad_add(c, 0, dy);
     gr_shape kept_shape = gr_sizes_of(x), count = {x->dim, {1, 1, 1, 1, 1, 1, 1, 1}};

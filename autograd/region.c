@@ -223,6 +223,8 @@ gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site)
     if ((dim = slice_dim(x, dim, "select", site)) < 0) return NULL;
     const int64_t size = x->axis[dim].size, at = index < 0 ? index + size : index;
     char text[GR_SHAPE_TEXT];
+    if (size == 0)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "select", "x is %s; must have an element in dimension %d", gr_shape_text(x, text), dim);
     if (at < 0 || at >= size)
         return gr_fail(GR_ERROR_ARGUMENT, site, "select", "index is %lld, x is %s; must be %lld to %lld", (long long)index,
                        gr_shape_text(x, text), (long long)-size, (long long)size - 1);
@@ -325,7 +327,10 @@ gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
         if (!gr_is_number(kept, i) && is_stale(kept->slot[i].tensor))
             ok = (kept->slot[i].tensor = refresh(t, kept->slot[i].tensor, kept)) != NULL;
     c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
-    if (c) memcpy((void *)c, kept, bytes);
+    if (c) {
+        memcpy((void *)c, kept, bytes);
+        gr_call_restore_absent(c);
+    }
     gr_storage_drop(t, aside);
     return c;
 }

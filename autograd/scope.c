@@ -76,6 +76,7 @@ GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
             gr_header_drop(t, x);
         } else if ((entry & 3) == GR_OWNS_OBJECT) {
             gr_object *object = (gr_object *)(entry & ~(uintptr_t)3);
+            if (object->alive == GR_LIVE) object->died = site;
             object->destroy(object);
         } else if ((entry & 3) == GR_OWNS_STORAGE)
             gr_storage_drop(t, (gr_storage *)(entry & ~(uintptr_t)3));
@@ -170,7 +171,7 @@ GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
 
 void gr_scope_end_quietly(const gr_scope *scope)
 {
-    gr_scope_end_at(*scope, (gr_site){"GR_SCOPED", 0});
+    if (scope) gr_scope_end_at(*scope, (gr_site){"GR_SCOPED", 0});
 }
 
 /* ---- keep, free ---- */
@@ -202,7 +203,7 @@ gr_tensor *gr_keep_tensor_at(gr_tensor *x, gr_site site)
     if (x->value)
         return gr_fail(GR_ERROR_STATE, site, "keep",
                        "t has history made in this scope (%s, %s:%d); must be detached: gr_detach", x->call->op->name,
-                       x->call->file, x->call->line);
+                       gr_file_name(x->call->file), x->call->line);
     if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR))
         return gr_fail(GR_ERROR_STATE, site, "keep", "t is not owned by a scope of this thread; must be");
     x->owned_at = keep_entry(t, x->owned_at);
@@ -219,22 +220,16 @@ bool gr_free_tensor_at(gr_tensor *x, gr_site site)
         return false;
     }
     gr_tensor_kill(t, x, site);
+    x->flags |= GR_FREED;
     return true;
 }
 
 /* ---- objects: modules, optimizers ---- */
 
-static bool object_usable(const gr_object *object, gr_site site, const char *op, const char *name)
-{
-    if (object && object->alive == GR_LIVE) return true;
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s; must be alive", name, object ? "dead" : "NULL");
-    return false;
-}
-
-static bool object_keep(gr_object *object, gr_site site, const char *name)
+static bool object_keep(gr_object *object, gr_site site, const char *name, const char *kind)
 {
     gr_thread *t = gr_self();
-    if (!object_usable(object, site, "keep", name)) return false;
+    if (!gr_object_usable(object, site, "keep", name, kind)) return false;
     if (!gr_is_owned(t, object->owned_at, object, GR_OWNS_OBJECT)) {
         gr_fail(GR_ERROR_STATE, site, "keep", "%s is not owned by a scope of this thread; must be", name);
         return false;
@@ -245,12 +240,12 @@ static bool object_keep(gr_object *object, gr_site site, const char *name)
 
 gr_module *gr_keep_module_at(gr_module *m, gr_site site)
 {
-    return object_keep((gr_object *)m, site, "m") ? m : NULL;
+    return object_keep((gr_object *)m, site, "m", "a module") ? m : NULL;
 }
 
 gr_optim *gr_keep_optim_at(gr_optim *o, gr_site site)
 {
-    return object_keep((gr_object *)o, site, "optimizer") ? o : NULL;
+    return object_keep((gr_object *)o, site, "optimizer", "an optimizer") ? o : NULL;
 }
 
 /* ---- the ends of a thread ---- */
@@ -279,7 +274,7 @@ void gr_shutdown(void)
 
 gr_tensor *gr_release_at(gr_tensor *x, gr_site site)
 {
-    if (!gr_usable(x, site, "release", "t")) return NULL;
+    if (gr_error_stands() || !gr_usable(x, site, "release", "t")) return NULL;
     gr_thread *t = gr_self();
     if (x->value || x->base || x->grad || x->flags & GR_HOOKED)
         return gr_fail(GR_ERROR_STATE, site, "release", "t has history, a gradient or hooks; must be plain: gr_detach");
@@ -291,6 +286,7 @@ gr_tensor *gr_release_at(gr_tensor *x, gr_site site)
     copy->owned_at = GR_NOT_OWNED;
     copy->thread = 0;
     x->state = GR_DEAD;
+    x->flags |= GR_RELEASED;
     x->died_file = site.file;
     x->died_line = site.line;
     return copy;
@@ -298,7 +294,7 @@ gr_tensor *gr_release_at(gr_tensor *x, gr_site site)
 
 gr_tensor *gr_adopt_at(gr_tensor *x, gr_site site)
 {
-    if (!gr_usable(x, site, "adopt", "t")) return NULL;
+    if (gr_error_stands() || !gr_usable(x, site, "adopt", "t")) return NULL;
     gr_thread *t = gr_self();
     if (x->thread != 0 || x->owned_at != GR_NOT_OWNED)
         return gr_fail(GR_ERROR_STATE, site, "adopt", "t belongs to a scope or object; must have been released: gr_release");

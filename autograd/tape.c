@@ -66,9 +66,19 @@ static GR_COLD gr_tensor *refuse_input(gr_call *c, int i)
     return NULL;
 }
 
+/* A user's function that fails says why; if it does not, this does. Returns false. */
+static GR_COLD bool unexplained(const gr_call *c, const char *function)
+{
+    gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "%s of the op gives no reason; must report it: gr_call_fail",
+            function);
+    return false;
+}
+
 bool gr_call_fail(const gr_call *c, const char *text, ...)
 {
     char line[384];
+    if (!gr_call_place_fits(c, 0, 1, "call_fail")) return false;
+    if (!text) return unexplained(c, "call_fail");
     va_list args;
     va_start(args, text);
     vsnprintf(line, sizeof line, text, args);
@@ -145,6 +155,12 @@ static inline __attribute__((always_inline)) bool check_inputs(gr_call *c, const
     return true;
 }
 
+void gr_call_restore_absent(gr_call *c)
+{
+    for (int i = 0; i < c->inputs; i++)
+        if (!gr_is_number(c, i) && !c->slot[i].tensor) c->slot[i].tensor = gr_absent;
+}
+
 static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
 {
     t->running = NULL;
@@ -152,6 +168,7 @@ static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
         gr_tensor *y = gr_out(c, k)->tensor;
         if (y->storage) gr_storage_drop(t, y->storage);
         y->state = GR_DEAD;
+        y->died_line = 0;
         gr_header_drop(t, y);
     }
     return NULL;
@@ -181,9 +198,12 @@ static bool make_outputs(gr_call *c, gr_thread *t, uint8_t device)
         gr_tensor *y = gr_header_take(t);
         if (!y) return no_header(t, c, k);
         gr_header_init(y, device);
+        y->numel = -1; /* not described yet */
         out[k].tensor = y;
     }
-    bool ok = c->op->shape(c);
+    bool ok = c->op->shape(c) || unexplained(c, "shape");
+    for (int k = 0; ok && k < c->outputs; k++)
+        ok = out[k].tensor->numel >= 0 || gr_call_fail(c, "output %d has no shape; must be described: gr_call_output_shape", k);
     for (int k = 0; ok && k < c->outputs; k++) {
         ok = out[k].tensor->storage || gr_attach_memory(t, out[k].tensor);
         if (!ok) gr_fail_result(gr_site_of(c), c->op->name, out[k].tensor);
@@ -278,6 +298,7 @@ static bool run_forward(gr_call *c, gr_thread *t, bool on_device)
     t->running = c;
     bool ok = c->reserve ? run_reserved(c, t) : c->op->forward(c);
     if (gr_unlikely(on_device && t->failed && !had_failed)) ok = false;
+    if (!ok) unexplained(c, "forward");
     if (!ok && !c->op->in_place) abandon(t, c, c->outputs);
     t->running = outer;
     return ok;
@@ -320,7 +341,7 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
     /* the op's own count: reading c's fields together, just after each was written, would wait for the stores */
     if (gr_unlikely(op->in_place || op->outputs > 1 || c->reserve)) return run_any(c, t);
     if (!check_inputs(c, t, &h)) return NULL;
-    if (gr_unlikely(h.stale | (h.device != 0))) return run_any(c, t);
+    if (gr_unlikely(h.stale | (h.device != 0))) return gr_call_restore_absent(c), run_any(c, t);
     gr_tensor *y = gr_header_take(t);
     if (gr_unlikely(!y)) return no_header(t, c, 0), NULL;
     gr_header_init(y, h.device);
@@ -383,23 +404,30 @@ static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
     return true;
 }
 
-static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
+/* shape describes the result of a change in place in a header of its own; it must come out as x is. */
+static bool keeps_looks(gr_call *c, const gr_tensor *x)
 {
     const gr_op *op = c->op;
-    if (t->failed) return NULL;
-    gr_tensor *x = c->slot[0].tensor, *result = gr_out(c, 0)->tensor = x;
-    if (!may_change(c, t, x, h->needs)) return NULL;
-    gr_tensor expected = *x; /* shape describes the result in it; it must come out as x is */
+    gr_tensor expected = *x;
     gr_out(c, 0)->tensor = &expected;
-    if (!op->shape(c)) return NULL;
+    if (!op->shape(c)) return unexplained(c, "shape");
     if (!gr_same_sizes(&expected, x) || expected.dtype != x->dtype) {
         char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
         gr_call_fail(c, "%s is %s %s, the result is %s %s; must be the same", gr_input_name(op, c->inputs, 0),
                      gr_shape_text(x, have), gr_dtype_name[x->dtype], gr_shape_text(&expected, want),
                      gr_dtype_name[expected.dtype]);
-        return NULL;
+        return false;
     }
-    gr_out(c, 0)->tensor = result;
+    return true;
+}
+
+static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
+{
+    const gr_op *op = c->op;
+    if (t->failed) return NULL;
+    gr_tensor *x = c->slot[0].tensor;
+    if (!may_change(c, t, x, h->needs) || !keeps_looks(c, x)) return NULL;
+    gr_out(c, 0)->tensor = x;
     const bool records = t->recording && op->backward && (h->needs || (x->base && x->base->requires_grad));
     const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
@@ -441,8 +469,12 @@ gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const v
         op->attribute_bytes > INT32_MAX)
         return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
                        op ? "incomplete" : "NULL");
-    if (n < 0 || n > UINT16_MAX || (n && !inputs) || (op->attribute_bytes && !attributes))
-        return gr_fail(GR_ERROR_ARGUMENT, site, op->name, "n is %d, inputs or attributes may be NULL; must be given", n);
+    if (n < op->in_place || n > UINT16_MAX)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "n is %d; must be %d to %d", n, op->in_place, UINT16_MAX);
+    if (n && !inputs)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "inputs is NULL; must hold n tensors (%d)", n);
+    if (op->attribute_bytes && !attributes)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "attributes is NULL; must be %zu bytes", op->attribute_bytes);
     gr_call *c = gr_call_begin(op, n, site);
     if (!c) return NULL;
     c->reserve = true;
@@ -454,40 +486,51 @@ gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const v
     return y;
 }
 
+bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op)
+{
+    if (gr_likely(c && i >= 0 && i < count)) return true;
+    if (!c)
+        gr_fail(GR_ERROR_ARGUMENT, (gr_site){"?", 0}, op, "call is NULL; must be the one that runs");
+    else
+        gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), op, "i is %d, of %s; must be 0 to %d", i, c->op->name, count - 1);
+    return false;
+}
+
 int gr_call_inputs(const gr_call *c)
 {
-    return c->inputs;
+    return gr_call_place_fits(c, 0, 1, "call_inputs") ? c->inputs : -1;
 }
 
 gr_tensor *gr_call_input(const gr_call *c, int i)
 {
-    return gr_is_number(c, i) ? NULL : c->slot[i].tensor;
+    if (!gr_call_place_fits(c, i, c ? c->inputs : 0, "call_input") || gr_is_number(c, i)) return NULL;
+    return c->slot[i].tensor;
 }
 
 gr_tensor *gr_call_output(const gr_call *c, int i)
 {
-    return c->slot[c->inputs + i].tensor;
+    return gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output") ? c->slot[c->inputs + i].tensor : NULL;
 }
 
 const void *gr_call_attributes(const gr_call *c)
 {
-    return &c->slot[c->inputs + c->outputs];
+    return gr_call_place_fits(c, 0, 1, "call_attributes") ? &c->slot[c->inputs + c->outputs] : NULL;
 }
 
 gr_site gr_call_site(const gr_call *c)
 {
-    return gr_site_of(c);
+    return gr_call_place_fits(c, 0, 1, "call_site") ? gr_site_of(c) : (gr_site){NULL, 0};
 }
 
 bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
 {
     char text[GR_SHAPE_TEXT];
-    if (dtype < 0 || dtype >= GR_DTYPES || !gr_devices[0]->kernels[dtype])
-        return gr_call_fail(c, "output %d has an unknown dtype; must be float32, float64 or an integer dtype", i);
-    bool fits = shape.count >= 0;
-    for (int d = 0; d < shape.count; d++) fits = fits && shape.size[d] >= 0;
+    if (!gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output_shape") || !gr_dtype_fits(dtype, gr_site_of(c), c->op->name))
+        return false;
+    bool fits = shape.count >= 0 && shape.count <= GR_MAX_DIMS;
+    for (int d = 0; fits && d < shape.count; d++) fits = shape.size[d] >= 0;
     if (fits && gr_set_sizes(gr_call_new(c, i, dtype), shape.count, shape.size)) return true;
-    return gr_call_fail(c, "output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
+    return gr_call_fail(c, "shape of output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
                         gr_sizes_text(&shape, text));
 }
 

@@ -76,7 +76,7 @@ typedef struct gr_task {
     bool create_graph, retain_graph;
     bool accumulates; /* into leaves: gr_backward; else the leaves asked for by gr_autograd_grads */
     gr_site site;
-    const char *op;
+    const char *op, *of; /* the public call, and its argument that the pass starts from */
     gr_tensor **gradient;
     const uint8_t *needed; /* by value - low; NULL: all are */
     gr_pending *pending;   /* in the order of their first contributions */
@@ -134,6 +134,11 @@ static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr
 }
 const char *gr_input_name(const gr_op *op, int inputs, int i);
 
+/* Inputs that are absent are NULL once they have been checked: as they were, to be checked again. */
+GR_COLD void gr_call_restore_absent(gr_call *c);
+/* Whether a user's function asks for one of `count` inputs or outputs; reports it if not. */
+bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op);
+
 /* In shape: output 0 shows input 0's storage, with geometry to be set (dim, axis, data). */
 gr_tensor *gr_call_view(gr_call *c);
 /* In shape: output i is new; its header with dtype set, sizes to be set by gr_set_sizes or gr_copy_sizes. */
@@ -180,6 +185,13 @@ static inline void *gr_compound_end(const gr_compound *whole, void *result)
 gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
 /* What has collected for input i until now; NULL: nothing. */
 gr_tensor *gr_grad_so_far(const gr_task *task, const gr_call *c, int i);
+/* gr_call_gradient(c, 0), for rules that are short. */
+static inline gr_tensor *gr_upstream(gr_call *c)
+{
+    const gr_task *task = gr_self()->task;
+    gr_tensor *dy = task->gradient[c->first_value - task->low];
+    return gr_likely(dy != NULL) ? dy : gr_call_gradient(c, 0);
+}
 static inline bool gr_grads_given(void)
 {
     return gr_likely(!gr_self()->failed);

@@ -175,7 +175,7 @@ static bool resolve_sizes(const gr_tensor *x, const gr_shape *shape, gr_geometry
 {
     int64_t known = 1;
     int unknown = -1;
-    bool fits = shape->count >= 0;
+    bool fits = shape->count >= 0 && shape->count <= GR_MAX_DIMS;
     g->dim = shape->count;
     for (int d = 0; fits && d < shape->count; d++) {
         g->axis[d].size = shape->size[d];
@@ -293,7 +293,7 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
     if (!gr_usable(x, site, "expand", "x")) return NULL;
     gr_geometry g = {.dim = shape.count};
     const int added = shape.count - x->dim;
-    bool fits = added >= 0;
+    bool fits = added >= 0 && shape.count <= GR_MAX_DIMS;
     bool counted = true;
     int64_t numel = 1;
     for (int d = 0; fits && d < shape.count; d++) {

@@ -72,6 +72,7 @@ static bool has_room(gr_norm_list *list, uint32_t value)
 bool gr_set_tape_norms_at(bool on, gr_site site)
 {
     gr_thread *t = gr_self();
+    if (t->failed) return false;
     if (!on) gr_norms_forget(t);
     if (on && !t->norms) {
         gr_norm_list *list = t->scope ? gr_allocate(sizeof *list) : NULL;

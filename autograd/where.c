@@ -47,13 +47,16 @@ static bool where_shape(gr_call *c)
             const int at = in[i] ? d - (dim - in[i]->dim) : -1;
             const int64_t own = at < 0 ? 1 : in[i]->axis[at].size;
             if (own != 1 && size[d] != 1 && own != size[d])
-                return gr_call_fail(c, "dimension %d is %lld and %lld; condition, a and b must be equal there or 1", d,
+                return gr_call_fail(c, "dimension %d of condition, a and b is %lld and %lld; must be equal or 1", d,
                                     (long long)size[d], (long long)own);
             if (own != 1) size[d] = own;
         }
     }
     y->dtype = (uint8_t)dtype;
-    return gr_set_sizes(y, dim, size) || gr_call_fail(c, "the result is too large; must have fewer than 2^63 bytes");
+    if (gr_set_sizes(y, dim, size)) return true;
+    const gr_shape wanted = gr_shape_from(size, dim);
+    char text[GR_SHAPE_TEXT];
+    return gr_call_fail(c, "condition, a and b make %s; must have fewer than 2^63 bytes", gr_sizes_text(&wanted, text));
 }
 
 static bool where_forward(gr_call *c)

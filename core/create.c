@@ -19,8 +19,8 @@ gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype)
     const gr_shape *s = &args->shape;
     char text[GR_SHAPE_TEXT];
     gr_thread *t = gr_self();
-    if (s->count < 0)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape has more than 8 dimensions; must have 0 to 8");
+    if (s->count < 0 || s->count > GR_MAX_DIMS)
+        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; must have 0 to 8", gr_sizes_text(s, text));
     for (int d = 0; d < s->count; d++)
         if (s->size[d] < 0)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "shape is %s; sizes must be 0 or more",
@@ -70,8 +70,19 @@ static bool real_fits(double number, gr_dtype dtype)
     }
 }
 
+bool gr_is_a_number(gr_value value, const char *name, gr_site site, const char *op)
+{
+    if (value.kind != GR_VALUE_TENSOR) return true;
+    if (value.tensor)
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is a tensor; must be a number: gr_item(t)", name);
+    else
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is NULL and no earlier call failed; must be a number", name);
+    return false;
+}
+
 bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op)
 {
+    if (!gr_is_a_number(number, "value", site, op)) return false;
     const bool real = number.kind == GR_VALUE_REAL;
     if (real ? real_fits(number.real, dtype) : integer_fits(number.integer, dtype)) return true;
     gr_fail(GR_ERROR_ARGUMENT, site, op, "value is %.17g, which does not fit; must be a number that %s holds",
@@ -82,8 +93,6 @@ bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *
 /* The same, of a number that the user chose. */
 static gr_tensor *make_full_of(const char *op, const gr_make_args *args, gr_dtype dtype, gr_value value)
 {
-    if (value.kind == GR_VALUE_TENSOR)
-        return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "value is a tensor; must be a number: gr_item(t)");
     return gr_check_number(value, dtype, args->site, op) ? make_full(op, args, dtype, value) : NULL;
 }
 
@@ -180,11 +189,11 @@ static int64_t arange_count(const gr_arange_args *a, bool integers)
 
 gr_tensor *gr_arange_at(const gr_arange_args *args)
 {
+    static const char *const names[] = {"start", "end", "step"};
     const gr_value parts[3] = {args->start, args->end, args->step};
     bool integers = true;
     for (int i = 0; i < 3; i++) {
-        if (parts[i].kind == GR_VALUE_TENSOR)
-            return gr_fail(GR_ERROR_ARGUMENT, args->site, "arange", "a bound is a tensor; must be a number: gr_item(t)");
+        if (!gr_is_a_number(parts[i], names[i], args->site, "arange")) return NULL;
         integers &= parts[i].kind != GR_VALUE_REAL;
     }
     const int64_t count = arange_count(args, integers);

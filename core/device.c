@@ -18,6 +18,7 @@ int gr_default_place(void)
 
 bool gr_set_default_device_at(gr_device device, gr_site site)
 {
+    if (gr_error_stands()) return false;
     const int place = gr_device_place(device, 0, site, "set_default_device");
     if (place >= 0) atomic_store(&default_place, place);
     return place >= 0;
@@ -25,6 +26,7 @@ bool gr_set_default_device_at(gr_device device, gr_site site)
 
 bool gr_set_num_threads_at(int count, gr_site site)
 {
+    if (gr_error_stands()) return false;
     if (count >= 0 && count <= GR_PARALLEL_MAX) {
         gr_parallel_threads(count);
         return true;

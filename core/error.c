@@ -47,8 +47,8 @@ void gr_error_clear(void)
 
 const char *gr_file_name(const char *path)
 {
-    const char *name = path ? strrchr(path, '/') : "?";
-    return !name ? path : *name == '/' ? name + 1 : name;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path ? path : "?";
 }
 
 void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text, ...)
@@ -86,29 +86,52 @@ void *gr_fail_result(gr_site site, const char *op, const gr_tensor *y)
                    gr_shape_text(y, shape), gr_dtype_name[y->dtype], bytes ? bytes : gr_class_bytes(0));
 }
 
+static void fail_dead(gr_site site, const char *op, const char *name, const char *end, gr_site died, bool could_be_kept)
+{
+    if (died.line)
+        gr_fail(GR_ERROR_STATE, site, op, "%s is dead: %s (%s:%d); must be alive%s", name, end, gr_file_name(died.file), died.line,
+                could_be_kept ? ": gr_keep it first" : "");
+    else
+        gr_fail(GR_ERROR_STATE, site, op, "%s is dead: its owner is gone; must be alive", name);
+}
+
+static const char scope_ended[] = "the scope that owned it has ended", was_freed[] = "it was freed";
+
 bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, const char *name)
 {
     if (!t)
         gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is NULL and no earlier call failed; must be a tensor", name);
     else if (t == gr_absent)
         gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is GR_ABSENT; must be a tensor", name);
-    else if (t->died_line)
-        gr_fail(GR_ERROR_STATE, site, op,
-                "%s is dead: the scope that owned it has ended (%s:%d); must be alive: gr_keep it first", name,
-                t->died_file, t->died_line);
     else
-        gr_fail(GR_ERROR_STATE, site, op, "%s is dead: its owner is gone; must be alive", name);
+        fail_dead(site, op, name, t->flags & GR_FREED ? was_freed : t->flags & GR_RELEASED ? "it was released" : scope_ended,
+                  (gr_site){t->died_file, t->died_line}, !(t->flags & (GR_FREED | GR_RELEASED)));
     return false;
 }
 
+bool gr_refuse_object(const gr_object *o, gr_site site, const char *op, const char *name, const char *kind)
+{
+    if (!o)
+        gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is NULL and no earlier call failed; must be %s", name, kind);
+    else
+        fail_dead(site, op, name, o->freed ? was_freed : scope_ended, o->died, !o->freed);
+    return false;
+}
+
+/* "[2, 3]"; what finds no room is left out: "[4294967296, ...]". */
 static char *shape_text(int dim, const int64_t *size, char text[GR_SHAPE_TEXT])
 {
-    size_t used = 0;
-    text[used++] = '[';
-    for (int d = 0; d < dim; d++)
-        used += (size_t)snprintf(text + used, GR_SHAPE_TEXT - used, d ? ", %" PRId64 : "%" PRId64, size[d]);
-    if (used > GR_SHAPE_TEXT - 2) used = GR_SHAPE_TEXT - 2;
-    memcpy(text + used, "]", 2);
+    static const char dots[] = ", ...]";
+    bool cut = false;
+    size_t used = 1;
+    text[0] = '[';
+    for (int d = 0; d < dim && !cut; d++) {
+        const size_t room = GR_SHAPE_TEXT - sizeof dots - used;
+        const size_t length = (size_t)snprintf(text + used, room, d ? ", %" PRId64 : "%" PRId64, size[d]);
+        cut = length >= room;
+        if (!cut) used += length;
+    }
+    memcpy(text + used, cut ? dots : "]", cut ? sizeof dots : 2);
     return text;
 }
 
@@ -121,11 +144,8 @@ char *gr_shape_text(const gr_tensor *t, char text[GR_SHAPE_TEXT])
 
 char *gr_sizes_text(const gr_shape *s, char text[GR_SHAPE_TEXT])
 {
-    if (s->count >= 0) return shape_text(s->count, s->size, text);
-    shape_text(GR_MAX_DIMS, s->size, text);
-    const size_t used = strlen(text) - 1, most = GR_SHAPE_TEXT - sizeof ", ...]";
-    memcpy(text + (used < most ? used : most), ", ...]", sizeof ", ...]");
-    return text;
+    const bool fits = s->count >= 0 && s->count <= GR_MAX_DIMS;
+    return fits ? shape_text(s->count, s->size, text) : strcpy(text, "of more than 8 dimensions");
 }
 
 /* Dots stand for what is cut off its end. */

@@ -34,12 +34,16 @@ enum { GR_CLASSES = 240 };  /* sizes of blocks, see pool.c */
 
 /* What the stack of owned objects holds: the low two bits of the pointer tell which. */
 enum { GR_OWNS_TENSOR, GR_OWNS_OBJECT, GR_OWNS_STORAGE, GR_OWNS_NOTHING };
-/* First member of modules, optimizers, hooks: anything with a destructor that a scope can own. */
+/* First member of modules and optimizers: anything with a destructor that a scope can own. destroy ends what it holds and
+ * hands it to gr_object_retire. */
 typedef struct gr_object {
     void (*destroy)(struct gr_object *);
     uint32_t owned_at;
-    uint32_t alive; /* GR_LIVE or GR_DEAD */
+    uint8_t alive; /* GR_LIVE or GR_DEAD */
+    bool freed;    /* died by gr_free, not with its scope */
+    gr_site died;
 } gr_object;
+enum { GR_OBJECT_RING = 256 }; /* those that die wait until so many more have died: a stale pointer is told from a live one */
 
 typedef struct gr_scope_state {
     uint64_t serial;
@@ -93,6 +97,8 @@ typedef struct gr_thread {
     uint32_t changed_from; /* the first place of an owned object whose history or owner has changed: see gr_compound_end */
     struct gr_refreshed *refreshed; /* views taken again, as they were before */
     uint32_t refreshes, refreshed_capacity;
+    gr_object *dead_object[GR_OBJECT_RING];
+    uint32_t oldest_object;
     gr_storage *pool[GR_CLASSES];
     size_t pool_bytes;
     struct gr_device_pool *device_pool[GR_DEVICES];
@@ -127,6 +133,17 @@ GR_COLD bool gr_refuse_tensor(const gr_tensor *t, gr_site site, const char *op, 
 static inline bool gr_usable(const gr_tensor *t, gr_site site, const char *op, const char *name)
 {
     return gr_likely(t && t->state == GR_LIVE) ? true : gr_refuse_tensor(t, site, op, name);
+}
+/* The same of a module or optimizer: `kind` is "a module". */
+GR_COLD bool gr_refuse_object(const gr_object *o, gr_site site, const char *op, const char *name, const char *kind);
+static inline bool gr_object_usable(const gr_object *o, gr_site site, const char *op, const char *name, const char *kind)
+{
+    return gr_likely(o && o->alive == GR_LIVE) ? true : gr_refuse_object(o, site, op, name, kind);
+}
+/* While an error stands, calls that change what lasts do nothing. */
+static inline bool gr_error_stands(void)
+{
+    return gr_unlikely(gr_self()->failed);
 }
 /* Whether elements of this dtype can be made. */
 bool gr_dtype_fits(gr_dtype dtype, gr_site site, const char *op);
@@ -276,6 +293,7 @@ static inline void gr_own(gr_thread *t, gr_tensor *x)
     t->owned[t->owned_count++] = (uintptr_t)x;
 }
 bool gr_own_object(gr_thread *t, gr_object *object);
+void gr_object_retire(gr_thread *t, gr_object *object);
 /* Whether a scope of this thread owns the object at this place. */
 static inline bool gr_is_owned(const gr_thread *t, uint32_t owned_at, const void *object, uintptr_t tag)
 {
@@ -418,6 +436,8 @@ gr_value gr_read_element(const gr_tensor *t, int64_t offset);
 bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op);
 /* A tensor of the open scope, elements undefined, for the public call `op`; args->dtype is not looked at. */
 gr_tensor *gr_make(const char *op, const gr_make_args *args, gr_dtype dtype);
+/* Whether the argument `name` is a number, not a tensor. */
+bool gr_is_a_number(gr_value value, const char *name, gr_site site, const char *op);
 /* Whether n, the argument `name`, is 0 to most. */
 bool gr_count_fits(int64_t n, const char *name, int64_t most, gr_site site, const char *op);
 enum { GR_MOST_SHIFT = 60 }; /* fewer elements than 2 to this: the bytes of any dtype can be counted */

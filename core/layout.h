@@ -31,7 +31,10 @@ enum { GR_DEAD = 0, GR_LIVE = 0xA5 };
 /* flags of a header */
 enum {
     GR_HOOKED = 1,        /* a hook or retain_grad waits for its gradient */
-    GR_UNTRACKED_VIEW = 2 /* a view made while nothing was recorded */
+    GR_UNTRACKED_VIEW = 2, /* a view made while nothing was recorded */
+    GR_FREED = 4,          /* dead: by gr_free, not with its scope */
+    GR_RELEASED = 8,       /* dead: by gr_release */
+    GR_OF_MODULE = 16      /* a module owns it */
 };
 
 /* The header of a tensor, three cache lines. The first holds all that a call on equal shapes reads. A header goes back

@@ -182,6 +182,7 @@ bool gr_synchronize_at(gr_device device, gr_site site)
 
 bool gr_set_float32_matmul_precision_at(gr_precision precision, gr_site site)
 {
+    if (gr_error_stands()) return false;
     if (precision != GR_HIGHEST && precision != GR_HIGH) {
         gr_fail(GR_ERROR_ARGUMENT, site, "set_float32_matmul_precision", "precision is %d; must be GR_HIGHEST or GR_HIGH",
                 (int)precision);

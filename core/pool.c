@@ -303,6 +303,15 @@ bool gr_own_object(gr_thread *t, gr_object *object)
     return true;
 }
 
+/* The memory of a dead object, which holds nothing any more, is freed when GR_OBJECT_RING others have died. */
+void gr_object_retire(gr_thread *t, gr_object *object)
+{
+    gr_object **place = &t->dead_object[t->oldest_object];
+    gr_deallocate(*place);
+    *place = object;
+    t->oldest_object = (t->oldest_object + 1) % GR_OBJECT_RING;
+}
+
 /* An array that the open scope owns. */
 void *gr_scope_memory(gr_thread *t, size_t bytes)
 {
@@ -323,6 +332,7 @@ void gr_pool_close(gr_thread *t)
             t->pool[c] = s->next;
             common_put(s);
         }
+    for (int i = 0; i < GR_OBJECT_RING; i++) gr_deallocate(t->dead_object[i]);
     headers_end(t);
     gr_deallocate(t->owned);
 }

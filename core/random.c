@@ -35,6 +35,7 @@ void gr_generator_unlock(void)
 
 void gr_manual_seed(uint64_t seed)
 {
+    if (gr_error_stands()) return;
     pthread_mutex_lock(&lock);
     gr_generator_seed(&generator, seed);
     seeded = true;
@@ -257,12 +258,26 @@ static void draw_integers(gr_generator *g, int64_t *out, int64_t n, const int64_
     gr_fill_integers(g, out, n, bounds[0], bounds[1]);
 }
 
+/* Whether each number low <= n < high has its place in the dtype. */
+static bool range_fits(int64_t low, int64_t high, gr_dtype dtype, gr_site site)
+{
+    const int64_t least = dtype == GR_INT32 ? INT32_MIN : dtype == GR_UINT8 || dtype == GR_BOOL ? 0 : INT64_MIN;
+    const int64_t most = dtype == GR_INT32 ? INT32_MAX : dtype == GR_UINT8 ? UINT8_MAX : dtype == GR_BOOL ? 1 : INT64_MAX;
+    const char *wrong = low < least ? "low" : high - 1 > most ? "high" : NULL;
+    if (wrong)
+        gr_fail(GR_ERROR_ARGUMENT, site, "randint", "%s is %lld, dtype is %s; must hold low to high - 1", wrong,
+                (long long)(low < least ? low : high), gr_dtype_name[dtype]);
+    return !wrong;
+}
+
 gr_tensor *gr_randint_at(int64_t low, int64_t high, const gr_make_args *args)
 {
     if (low >= high)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, "randint", "low is %lld, high is %lld; low must be less", (long long)low,
                        (long long)high);
-    gr_tensor *t = gr_make("randint", args, args->dtype == GR_DTYPE_DEFAULT ? GR_INT64 : args->dtype);
+    const gr_dtype dtype = args->dtype == GR_DTYPE_DEFAULT ? GR_INT64 : args->dtype;
+    if (!range_fits(low, high, dtype, args->site)) return NULL;
+    gr_tensor *t = gr_make("randint", args, dtype);
     return integers(t, args->site, "randint", draw_integers, (const int64_t[]){low, high});
 }
 

@@ -106,6 +106,7 @@ static void write_positional(char *out, const decimal *d)
 
 char *gr_repr(double value, char text[32])
 {
+    if (!text) return NULL;
     if (isnan(value)) return strcpy(text, "nan");
     char *out = text;
     if (signbit(value)) *out++ = '-';

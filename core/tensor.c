@@ -13,8 +13,8 @@ gr_tensor *const gr_absent = &absent;
 
 gr_shape gr_shape_from(const int64_t *size, int64_t count)
 {
-    gr_shape s = {count > GR_MAX_DIMS ? -1 : (int)count, {0}};
-    for (int64_t d = 0; d < count && d < GR_MAX_DIMS; d++) s.size[d] = size[d];
+    gr_shape s = {count < 0 || count > GR_MAX_DIMS || (count && !size) ? -1 : (int)count, {0}};
+    for (int d = 0; d < s.count; d++) s.size[d] = size[d];
     return s;
 }
 
@@ -128,7 +128,7 @@ gr_dtype gr_resolve_dtype(gr_dtype dtype)
 
 bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site)
 {
-    if (!gr_float_fits(dtype, site, "set_default_dtype")) return false;
+    if (gr_error_stands() || !gr_float_fits(dtype, site, "set_default_dtype")) return false;
     atomic_store(&default_dtype, (int)dtype);
     return true;
 }
@@ -250,12 +250,13 @@ double gr_at_at(const gr_tensor *t, gr_shape place, gr_site site)
 bool gr_to_array_at(const gr_tensor *t, void *buffer, gr_dtype dtype, int64_t count, gr_site site)
 {
     if (!gr_usable(t, site, "to_array", "t") || !gr_dtype_fits(dtype, site, "to_array")) return false;
-    if (!buffer || count != t->numel) {
-        char text[GR_SHAPE_TEXT];
-        gr_fail(GR_ERROR_ARGUMENT, site, "to_array", "buffer %s %lld elements, t is %s; must have %lld",
-                buffer ? "has" : "is NULL, for", (long long)count, gr_shape_text(t, text), (long long)t->numel);
-        return false;
-    }
+    char text[GR_SHAPE_TEXT];
+    if (count != t->numel)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "to_array", "count is %lld, t is %s; must be %lld", (long long)count,
+                       gr_shape_text(t, text), (long long)t->numel) != NULL;
+    if (!buffer)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "to_array", "buffer is NULL; must have room for %lld elements",
+                       (long long)count) != NULL;
     gr_tensor array; /* the user's memory, seen as a tensor */
     gr_header_init(&array, 0);
     array.dtype = (uint8_t)dtype;
@@ -286,17 +287,17 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
     return equal;
 }
 
-gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count, gr_site site)
+gr_tensors gr_tensors_from_at(gr_tensor *const *item, int64_t count, gr_site site)
 {
     gr_tensors list = {0, NULL};
-    if (!gr_count_fits(count, "count", INT32_MAX, site, "tensors")) return list;
+    if (!gr_count_fits(count, "count", GR_MOST_ELEMENTS, site, "tensors_from")) return list;
     if (count && !item) {
-        gr_fail(GR_ERROR_ARGUMENT, site, "tensors", "item is NULL; must hold %lld tensors", (long long)count);
+        gr_fail(GR_ERROR_ARGUMENT, site, "tensors_from", "item is NULL, count is %lld; must hold so many", (long long)count);
         return list;
     }
     list.item = gr_scope_memory(gr_self(), (size_t)count * sizeof *item);
     if (!list.item) {
-        gr_fail_memory(site, "tensors", "the list", (size_t)count * sizeof *item);
+        gr_fail_memory(site, "tensors_from", "the list", (size_t)count * sizeof *item);
         return list;
     }
     for (int64_t i = 0; i < count; i++) list.item[i] = item[i];

@@ -27,11 +27,11 @@ GR_API bool gr_grad_enabled(void);
 /* Hands an object to the enclosing scope. A tensor with history is refused: the history ends with its scope. */
 GR_API gr_tensor *gr_keep_tensor_at(gr_tensor *t, gr_site site);
 GR_API gr_module *gr_keep_module_at(gr_module *m, gr_site site);
-GR_API gr_optim *gr_keep_optim_at(gr_optim *o, gr_site site);
+GR_API gr_optim *gr_keep_optim_at(gr_optim *optimizer, gr_site site);
 /* Frees early. */
 GR_API bool gr_free_tensor_at(gr_tensor *t, gr_site site);
 GR_API bool gr_free_module_at(gr_module *m, gr_site site);
-GR_API bool gr_free_optim_at(gr_optim *o, gr_site site);
+GR_API bool gr_free_optim_at(gr_optim *optimizer, gr_site site);
 /* Hands a tensor without history to another thread: released here, adopted there. */
 GR_API gr_tensor *gr_release_at(gr_tensor *t, gr_site site);
 GR_API gr_tensor *gr_adopt_at(gr_tensor *t, gr_site site);
@@ -141,7 +141,7 @@ GR_API int gr_tensor_text_at(const gr_tensor *t, char *text, size_t bytes, gr_si
 GR_API int gr_module_text_at(const gr_module *m, char *text, size_t bytes, gr_site site);
 
 /* A list of tensors that belongs to the open scope; count 0 on failure. */
-GR_API gr_tensors gr_tensors_from(gr_tensor *const *item, int64_t count, gr_site site);
+GR_API gr_tensors gr_tensors_from_at(gr_tensor *const *item, int64_t count, gr_site site);
 
 GR_END_C
 
@@ -242,8 +242,9 @@ GR_END_C
 #define gr_tensor_text(t, text, bytes) gr_tensor_text_at(t, text, bytes, GR_HERE)
 #define gr_module_text(m, text, bytes) gr_module_text_at(m, text, bytes, GR_HERE)
 #define GR_TENSORS(...) \
-    gr_tensors_from((gr_tensor *[]){__VA_ARGS__}, \
-                    (int64_t)(sizeof((gr_tensor *[]){__VA_ARGS__}) / sizeof(gr_tensor *)), GR_HERE)
+    gr_tensors_from_at((gr_tensor *[]){__VA_ARGS__}, \
+                       (int64_t)(sizeof((gr_tensor *[]){__VA_ARGS__}) / sizeof(gr_tensor *)), GR_HERE)
+#define gr_tensors_from(item, count) gr_tensors_from_at(item, count, GR_HERE)
 
 #endif /* !__cplusplus */
 #endif

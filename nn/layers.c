@@ -44,8 +44,19 @@ static void flatten_describe(const gr_module *m, char *text, size_t bytes)
 
 static const gr_module_type flatten_type = {"Flatten", flatten_forward, flatten_describe, NULL, sizeof(gr_nn_flatten_args)};
 
+static bool dim_fits(int dim, const char *name, gr_site site)
+{
+    if (dim >= -GR_MAX_DIMS && dim < GR_MAX_DIMS) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, "nn_flatten", "%s is %d; must be %d to %d", name, dim, -GR_MAX_DIMS, GR_MAX_DIMS - 1);
+    return false;
+}
+
 gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *a)
 {
+    if (!dim_fits(a->start_dim, "start_dim", a->site) || !dim_fits(a->end_dim, "end_dim", a->site)) return NULL;
+    if (a->start_dim > a->end_dim && (a->start_dim < 0) == (a->end_dim < 0))
+        return gr_fail(GR_ERROR_ARGUMENT, a->site, "nn_flatten", "start_dim is %d, end_dim is %d; must not start after the end",
+                       a->start_dim, a->end_dim);
     gr_module *m = gr_module_new(&flatten_type, a->site, "nn_flatten");
     if (m) *(gr_nn_flatten_args *)gr_module_data(m) = *a;
     return m;
@@ -71,8 +82,9 @@ static const gr_module_type sequential_type = {.name = "Sequential", .forward = 
 static bool modules_fit(gr_module *const *module, int count, gr_site site)
 {
     char name[24];
-    if (count < 0 || (count && !module))
-        return gr_fail(GR_ERROR_ARGUMENT, site, "nn_sequential", "count is %d, modules may be NULL; must be a list", count) != NULL;
+    if (!gr_count_fits(count, "count", INT32_MAX, site, "nn_sequential")) return false;
+    if (count && !module)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "nn_sequential", "module is NULL, count is %d; must hold so many", count) != NULL;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "module[%d]", i);
         if (!gr_module_may_adopt(NULL, module[i], site, "nn_sequential", name)) return false;

@@ -37,9 +37,11 @@ static bool linear_shape(gr_call *c)
     if (gr_unlikely(x->key != w->key) && !gr_call_same_key(c, 0, 1)) return false;
     if (b && gr_unlikely(x->key != b->key) && !gr_call_same_key(c, 0, 2)) return false;
     if (gr_unlikely(x->dtype == GR_BOOL)) return gr_call_fail(c, "x and weight are bool; must be numbers: gr_to(x, .dtype = GR_INT64)");
-    if (gr_unlikely(x->dim == 0 || w->dim != 2 || x->axis[x->dim - 1].size != w->axis[1].size))
+    if (gr_unlikely(w->dim != 2))
+        return gr_call_fail(c, "weight is %s; must have 2 dimensions, out and in", gr_shape_text(w, want));
+    if (gr_unlikely(x->dim == 0 || x->axis[x->dim - 1].size != w->axis[1].size))
         return gr_call_fail(c, "x is %s, weight is %s; x's last dimension must be weight's second (%lld)",
-                            gr_shape_text(x, have), gr_shape_text(w, want), (long long)(w->dim == 2 ? w->axis[1].size : -1));
+                            gr_shape_text(x, have), gr_shape_text(w, want), (long long)w->axis[1].size);
     const int64_t out = w->axis[0].size;
     if (b && gr_unlikely(b->dim != 1 || b->axis[0].size != out))
         return gr_call_fail(c, "bias is %s, weight is %s; bias must be [%lld]", gr_shape_text(b, have),
@@ -48,7 +50,9 @@ static bool linear_shape(gr_call *c)
     int64_t size[GR_MAX_DIMS];
     for (int d = 0; d < x->dim - 1; d++) size[d] = x->axis[d].size;
     size[x->dim - 1] = out;
-    return gr_set_sizes(y, x->dim, size) || gr_call_fail(c, "the result is too large; must have fewer than 2^63 bytes");
+    return gr_set_sizes(y, x->dim, size) ||
+           gr_call_fail(c, "x is %s, weight is %s; the result must have fewer than 2^63 bytes", gr_shape_text(x, have),
+                        gr_shape_text(w, want));
 }
 
 static bool linear_forward(gr_call *c)
@@ -99,7 +103,7 @@ static bool linear_recorded(gr_call *c, gr_tensor *dy)
 
 static bool linear_backward(gr_call *c)
 {
-    gr_tensor *dy = gr_call_gradient(c, 0);
+    gr_tensor *dy = gr_upstream(c);
     if (!dy) return false;
     return gr_is_recording_backward() || dy->numel == 0 ? linear_recorded(c, dy) : linear_direct(c, dy);
 }

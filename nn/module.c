@@ -1,4 +1,5 @@
 /* module.c - the tree of modules: registration, forward, parameters, conversion. */
+#include <stdio.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -7,9 +8,7 @@
 
 bool gr_module_usable(const gr_module *m, gr_site site, const char *op, const char *name)
 {
-    if (gr_likely(m && m->object.alive == GR_LIVE)) return true;
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %s; must be a module that is alive", name, m ? "dead" : "NULL");
-    return false;
+    return gr_object_usable((const gr_object *)m, site, op, name, "a module");
 }
 
 static inline bool usable(const gr_module *m, gr_site site, const char *op)
@@ -20,27 +19,34 @@ static inline bool usable(const gr_module *m, gr_site site, const char *op)
 /* ---- life ---- */
 
 /* Data ends now; headers wait until the module's scope does, because the tape may point to them. */
-static void kill_module(gr_module *m, gr_site site)
+static void kill_module(gr_module *m, gr_site site, bool freed)
 {
     gr_thread *t = gr_self();
-    for (uint32_t i = 0; i < m->members; i++)
-        if (m->member[i].owns && m->member[i].tensor->state == GR_LIVE) gr_tensor_kill(t, m->member[i].tensor, site);
-    for (uint32_t i = 0; i < m->children; i++) kill_module(m->child[i].module, site);
-    if (m->object.alive == GR_LIVE && m->type->free_data) m->type->free_data(m);
+    if (m->object.alive != GR_LIVE) return;
+    for (uint32_t i = 0; i < m->members; i++) {
+        gr_tensor *x = m->member[i].tensor;
+        if (!m->member[i].owns || x->state != GR_LIVE) continue;
+        gr_tensor_kill(t, x, site);
+        if (freed) x->flags |= GR_FREED;
+    }
+    for (uint32_t i = 0; i < m->children; i++) kill_module(m->child[i].module, site, freed);
+    if (m->type->free_data) m->type->free_data(m);
     m->object.alive = GR_DEAD;
+    m->object.died = site;
+    m->object.freed = freed;
 }
 
 static void destroy(gr_object *object)
 {
     gr_module *m = (gr_module *)object;
     gr_thread *t = gr_self();
-    kill_module(m, (gr_site){"the end of its module", 1});
+    kill_module(m, object->died, false);
     for (uint32_t i = 0; i < m->members; i++)
         if (m->member[i].owns) gr_header_drop(t, m->member[i].tensor);
     for (uint32_t i = 0; i < m->children; i++) destroy(&m->child[i].module->object);
     gr_deallocate(m->member);
     gr_deallocate(m->child);
-    gr_deallocate(m);
+    gr_object_retire(t, object);
 }
 
 gr_module *gr_module_new(const gr_module_type *type, gr_site site, const char *op)
@@ -72,18 +78,18 @@ bool gr_free_module_at(gr_module *m, gr_site site)
         gr_fail(GR_ERROR_STATE, site, "free", "m belongs to another module; must be freed with it");
         return false;
     }
-    kill_module(m, site);
+    kill_module(m, site, true);
     return true;
 }
 
-void *gr_module_data(gr_module *m)
+void *gr_module_data_at(gr_module *m, gr_site site)
 {
-    return m->data;
+    return usable(m, site, "module_data") ? m->data : NULL;
 }
 
-const void *gr_module_data_const(const gr_module *m)
+const void *gr_module_data_const_at(const gr_module *m, gr_site site)
 {
-    return m->data;
+    return usable(m, site, "module_data_const") ? m->data : NULL;
 }
 
 /* ---- registration ---- */
@@ -97,7 +103,8 @@ static bool name_fits(const gr_module *m, const char *name, gr_site site, const 
         if (!strcmp(m->member[i].name, name)) wrong = "must be unique within the module";
     for (uint32_t i = 0; !wrong && i < m->children; i++)
         if (!strcmp(m->child[i].name, name)) wrong = "must be unique within the module";
-    if (wrong) gr_fail(GR_ERROR_ARGUMENT, site, op, "name is \"%.60s\"; %s", name ? name : "NULL", wrong);
+    const char *quote = name ? "\"" : "";
+    if (wrong) gr_fail(GR_ERROR_ARGUMENT, site, op, "name is %s%.60s%s; %s", quote, name ? name : "NULL", quote, wrong);
     return !wrong;
 }
 
@@ -107,15 +114,16 @@ gr_tensor *gr_module_adopt_tensor(gr_module *m, const char *name, gr_tensor *x, 
     if (!usable(m, site, op) || !gr_usable(x, site, op, "t") || !name_fits(m, name, site, op)) return NULL;
     if (x->value)
         return gr_fail(GR_ERROR_STATE, site, op, "t has history (%s, %s:%d); must be a leaf: gr_detach", x->call->op->name,
-                       x->call->file, x->call->line);
+                       gr_file_name(x->call->file), x->call->line);
     if (kind.parameter && !gr_is_float(x->dtype))
         return gr_fail(GR_ERROR_ARGUMENT, site, op, "t is %s; must be a float", gr_dtype_name[x->dtype]);
-    kind.owns = gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR); /* else it is shared: another module owns it */
-    if (!kind.owns && x->owned_at != GR_NOT_OWNED)
-        return gr_fail(GR_ERROR_STATE, site, op, "t is owned by a scope of another thread; must be this thread's");
+    kind.owns = gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR);
+    if (!kind.owns && !(x->flags & GR_OF_MODULE)) /* a module's may be shared */
+        return gr_fail(GR_ERROR_STATE, site, op, "t is owned by no scope of this thread and no module; must be");
     if (!gr_grow(&m->member, &m->member_capacity, m->members, sizeof *m->member))
         return gr_fail_memory(site, op, "the list of members", sizeof *m->member);
     if (kind.owns) gr_disown(t, x);
+    x->flags |= GR_OF_MODULE;
     memcpy(kind.name, name, strlen(name) + 1);
     kind.tensor = x;
     m->member[m->members++] = kind;
@@ -126,11 +134,13 @@ gr_tensor *gr_module_adopt_tensor(gr_module *m, const char *name, gr_tensor *x, 
 
 gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site)
 {
+    if (gr_error_stands()) return NULL;
     return gr_module_adopt_tensor(m, name, t, (gr_member){.parameter = true, .persistent = true}, site, "module_parameter");
 }
 
 gr_tensor *gr_module_buffer_at(const gr_module_buffer_args *a)
 {
+    if (gr_error_stands()) return NULL;
     return gr_module_adopt_tensor(a->m, a->name, a->t, (gr_member){.persistent = a->persistent}, a->site, "module_buffer");
 }
 
@@ -173,8 +183,8 @@ void gr_module_adopt(gr_module *m, const char *name, gr_module *child)
 gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site)
 {
     static const char op[] = "module_child";
-    if (!usable(m, site, op) || !gr_module_may_adopt(m, child, site, op, "child") || !name_fits(m, name, site, op) ||
-        !gr_module_reserve(m, 1, site, op))
+    if (gr_error_stands() || !usable(m, site, op) || !gr_module_may_adopt(m, child, site, op, "child") ||
+        !name_fits(m, name, site, op) || !gr_module_reserve(m, 1, site, op))
         return NULL;
     gr_module_adopt(m, name, child);
     return child;
@@ -192,16 +202,24 @@ static const gr_module *owner_of(const gr_module *m, const char **name)
     return m;
 }
 
-gr_tensor *gr_module_tensor(const gr_module *m, const char *name)
+static bool may_look(const gr_module *m, const char *name, gr_site site, const char *op)
 {
+    if (!usable(m, site, op)) return false;
+    return name || gr_fail(GR_ERROR_ARGUMENT, site, op, "name is NULL; must be a name") != NULL;
+}
+
+gr_tensor *gr_module_tensor_at(const gr_module *m, const char *name, gr_site site)
+{
+    if (!may_look(m, name, site, "module_tensor")) return NULL;
     m = owner_of(m, &name);
     for (uint32_t i = 0; m && i < m->members; i++)
         if (!strcmp(m->member[i].name, name)) return m->member[i].tensor;
     return NULL;
 }
 
-gr_module *gr_module_module(const gr_module *m, const char *name)
+gr_module *gr_module_module_at(const gr_module *m, const char *name, gr_site site)
 {
+    if (!may_look(m, name, site, "module_module")) return NULL;
     m = owner_of(m, &name);
     for (uint32_t i = 0; m && i < m->children; i++)
         if (!strcmp(m->child[i].name, name)) return m->child[i].module;
@@ -215,12 +233,37 @@ bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out)
     return m->type->forward(m, in, out);
 }
 
+/* What a user's forward gave back, and that it did. */
+static GR_COLD bool check_results(const gr_module *m, bool ok, const gr_tensors *out, gr_site site)
+{
+    char name[64];
+    if (!ok) {
+        gr_fail(GR_ERROR_STATE, site, "forward", "forward of %s gives no reason; must report it", m->type->name);
+        return false;
+    }
+    if (out->count < 1 || out->count > 8)
+        return gr_fail(GR_ERROR_STATE, site, "forward", "%s has %lld results; must have 1 to 8", m->type->name,
+                       (long long)out->count) != NULL;
+    for (int64_t i = 0; i < out->count; i++) {
+        if (gr_likely(out->item[i] && out->item[i]->state == GR_LIVE)) continue;
+        snprintf(name, sizeof name, "result %lld of %.40s", (long long)i, m->type->name);
+        return gr_refuse_tensor(out->item[i], site, "forward", name);
+    }
+    return true;
+}
+
+static inline bool results_fit(const gr_module *m, bool ok, const gr_tensors *out, gr_site site)
+{
+    const bool one = ok && out->count == 1 && out->item[0] && out->item[0]->state == GR_LIVE;
+    return gr_likely(one) || check_results(m, ok, out, site);
+}
+
 /* What is made in between ends at once. */
 static GR_COLD bool forward_unrecorded(gr_thread *t, gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site site)
 {
     const gr_scope scope = gr_scope_begin_at(site);
     const uint32_t first = t->owned_count;
-    bool ok = scope.serial && gr_module_run(m, in, out);
+    bool ok = scope.serial && results_fit(m, gr_module_run(m, in, out), out, site);
     for (int64_t i = 0; ok && i < out->count; i++)
         if (out->item[i]->owned_at >= first && gr_is_owned(t, out->item[i]->owned_at, out->item[i], GR_OWNS_TENSOR))
             ok = gr_keep_tensor_at(out->item[i], site) != NULL;
@@ -234,14 +277,14 @@ static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site
     gr_thread *t = gr_self();
     if (!usable(m, site, "forward")) return false;
     if (gr_unlikely(!in || !in->item || in->count < 1 || in->count > 8)) {
-        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "the number of tensors is %lld; must be 1 to 8",
-                in && in->item ? (long long)in->count : 0);
+        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "in holds %lld tensors; must be 1 to 8", in && in->item ? (long long)in->count : 0);
         return false;
     }
     const gr_compound whole = gr_compound_begin(NULL);
     const gr_site outer = t->forward_site;
     t->forward_site = site;
-    const bool ok = gr_likely(t->recording) ? gr_module_run(m, in, out) : forward_unrecorded(t, m, in, out, site);
+    const bool ok = gr_likely(t->recording) ? results_fit(m, gr_module_run(m, in, out), out, site)
+                                            : forward_unrecorded(t, m, in, out, site);
     t->forward_site = outer;
     return gr_compound_end(&whole, ok ? m : NULL) != NULL;
 }
@@ -259,7 +302,7 @@ gr_tensors gr_forward_all_at(gr_module *m, const gr_tensors *in, gr_site site)
     gr_tensors out = {0, item};
     const gr_compound whole = gr_compound_begin(NULL);
     gr_tensors list = {0, NULL};
-    if (forward(m, in, &out, site)) list = gr_tensors_from(item, out.count, site);
+    if (forward(m, in, &out, site)) list = gr_tensors_from_at(item, out.count, site);
     gr_compound_end(&whole, list.item);
     return list;
 }
@@ -301,28 +344,33 @@ static void set_training(gr_module *m, bool on)
 
 gr_module *gr_train_at(gr_module *m, gr_site site)
 {
-    if (!usable(m, site, "train")) return NULL;
+    if (!usable(m, site, "train") || gr_error_stands()) return NULL;
     set_training(m, true);
     return m;
 }
 
 gr_module *gr_eval_at(gr_module *m, gr_site site)
 {
-    if (!usable(m, site, "eval")) return NULL;
+    if (!usable(m, site, "eval") || gr_error_stands()) return NULL;
     set_training(m, false);
     return m;
 }
 
-bool gr_is_training(const gr_module *m)
+bool gr_is_training_at(const gr_module *m, gr_site site)
 {
-    return m && m->training;
+    return usable(m, site, "is_training") && m->training;
+}
+
+static void zero_grad(gr_module *m)
+{
+    for (uint32_t i = 0; i < m->members; i++) m->member[i].tensor->has_grad = false;
+    for (uint32_t i = 0; i < m->children; i++) zero_grad(m->child[i].module);
 }
 
 bool gr_zero_grad_module_at(gr_module *m, gr_site site)
 {
-    if (!usable(m, site, "zero_grad")) return false;
-    for (uint32_t i = 0; i < m->members; i++) m->member[i].tensor->has_grad = false;
-    for (uint32_t i = 0; i < m->children; i++) gr_zero_grad_module_at(m->child[i].module, site);
+    if (!usable(m, site, "zero_grad") || gr_error_stands()) return false;
+    zero_grad(m);
     return true;
 }
 
@@ -432,7 +480,7 @@ gr_module *gr_module_to_at(const gr_module_to_args *a)
 {
     gr_module *m = a->m;
     if (!usable(m, a->site, "module_to")) return NULL;
-    if (gr_self()->failed) return NULL;
+    if (gr_error_stands()) return NULL;
     if (a->dtype != GR_DTYPE_DEFAULT && !gr_float_fits(a->dtype, a->site, "module_to")) return NULL;
     const int stay = GR_DEVICES, place = gr_device_place(a->device, stay, a->site, "module_to");
     if (place < 0) return NULL;

@@ -18,10 +18,10 @@ typedef struct gr_module_type {
     size_t data_bytes;
 } gr_module_type;
 
-/* A module of this type, its data zeroed, owned by the open scope. */
+/* A module of this type, its data zeroed, owned by the open scope; and that data. */
 GR_API gr_module *gr_module_make_at(const gr_module_type *type, gr_site site);
-GR_API void *gr_module_data(gr_module *m);
-GR_API const void *gr_module_data_const(const gr_module *m);
+GR_API void *gr_module_data_at(gr_module *m, gr_site site);
+GR_API const void *gr_module_data_const_at(const gr_module *m, gr_site site);
 /* Registers a leaf that is trained, a tensor that is only kept, or a module, under a name without dots, and takes
  * ownership. Returns what it was given. A parameter keeps its gr_tensor for life. */
 GR_API gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site);
@@ -35,8 +35,8 @@ typedef struct gr_module_buffer_args {
 GR_API gr_tensor *gr_module_buffer_at(const gr_module_buffer_args *args);
 GR_API gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site);
 /* What is registered under "weight", "fc1.weight"; NULL, without error, if there is none. */
-GR_API gr_tensor *gr_module_tensor(const gr_module *m, const char *name);
-GR_API gr_module *gr_module_module(const gr_module *m, const char *name);
+GR_API gr_tensor *gr_module_tensor_at(const gr_module *m, const char *name, gr_site site);
+GR_API gr_module *gr_module_module_at(const gr_module *m, const char *name, gr_site site);
 
 /* The first output, or all. When nothing is recorded, what forward makes in between is freed at once. */
 GR_API gr_tensor *gr_forward_at(gr_module *m, const gr_tensors *in, gr_site site);
@@ -47,7 +47,7 @@ GR_API gr_tensors gr_parameters_at(const gr_module *m, gr_site site);
 /* Training or evaluation, for m and all below it; new modules train. */
 GR_API gr_module *gr_train_at(gr_module *m, gr_site site);
 GR_API gr_module *gr_eval_at(gr_module *m, gr_site site);
-GR_API bool gr_is_training(const gr_module *m);
+GR_API bool gr_is_training_at(const gr_module *m, gr_site site);
 GR_API bool gr_zero_grad_module_at(gr_module *m, gr_site site);
 
 /* Float parameters and buffers converted, gradients too; their gr_tensor pointers stay. */
@@ -63,6 +63,11 @@ GR_END_C
 
 #ifndef __cplusplus
 #define gr_module_make(type) gr_module_make_at(type, GR_HERE)
+#define gr_module_data(m) gr_module_data_at(m, GR_HERE)
+#define gr_module_data_const(m) gr_module_data_const_at(m, GR_HERE)
+#define gr_module_tensor(m, name) gr_module_tensor_at(m, name, GR_HERE)
+#define gr_module_module(m, name) gr_module_module_at(m, name, GR_HERE)
+#define gr_is_training(m) gr_is_training_at(m, GR_HERE)
 #define gr_module_parameter(m, name, t) gr_module_parameter_at(m, name, t, GR_HERE)
 #define gr_module_buffer(module, key, ...) \
     GR_CALL(gr_module_buffer_at, gr_module_buffer_args, .persistent = true, .site = GR_HERE, .m = module, .name = key, \

@@ -35,7 +35,7 @@ static gr_tensor *mse_recorded(gr_call *c, gr_tensor *dy)
 
 static bool mse_backward(gr_call *c)
 {
-    gr_tensor *dy = gr_call_gradient(c, 0);
+    gr_tensor *dy = gr_upstream(c);
     if (!dy) return false;
     for (int i = 0; i < 2; i++) {
         bool add;
@@ -90,7 +90,7 @@ static bool module_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const gr_reduction *reduction = gr_module_data(m);
     if (in->count != 2)
-        return gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "mse_loss", "the number of tensors is %lld; must be 2, x and target",
+        return gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "mse_loss", "in holds %lld tensors; must be 2, x and target",
                        (long long)in->count) != NULL;
     out->count = 1;
     out->item[0] = gr_mse_loss_at(&(gr_loss_args){.x = in->item[0], .target = in->item[1], .site = gr_self()->forward_site,

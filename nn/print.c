@@ -42,7 +42,10 @@ static int write_module(const gr_module *m, char *text, size_t bytes)
 
 int gr_module_text_at(const gr_module *m, char *text, size_t bytes, gr_site site)
 {
-    return gr_module_usable(m, site, "module_text", "m") ? write_module(m, text, bytes) : -1;
+    if (!gr_module_usable(m, site, "module_text", "m")) return -1;
+    if (text || bytes == 0) return write_module(m, text, bytes);
+    gr_fail(GR_ERROR_ARGUMENT, site, "module_text", "text is NULL, bytes is %zu; must have room for them", bytes);
+    return -1;
 }
 
 bool gr_print_module_at(const gr_module *m, gr_site site)

@@ -31,9 +31,7 @@ struct gr_optim {
 
 static bool usable(const gr_optim *o, gr_site site, const char *op)
 {
-    if (gr_likely(o && o->object.alive == GR_LIVE)) return true;
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "optimizer is %s; must be alive", o ? "dead" : "NULL");
-    return false;
+    return gr_object_usable((const gr_object *)o, site, op, "optimizer", "an optimizer");
 }
 
 /* ---- life ---- */
@@ -65,13 +63,15 @@ static void destroy(gr_object *object)
         gr_deallocate(o->group[g].list);
     }
     gr_deallocate(o->group);
-    gr_deallocate(o);
+    gr_object_retire(gr_self(), object);
 }
 
 bool gr_free_optim_at(gr_optim *o, gr_site site)
 {
     if (!usable(o, site, "free")) return false;
     kill_states(o);
+    o->object.died = site;
+    o->object.freed = true;
     return true;
 }
 
@@ -79,18 +79,25 @@ bool gr_free_optim_at(gr_optim *o, gr_site site)
 
 static const char *const option_name[GR_OPTIONS] = {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"};
 
-/* Every option is finite and at least 0; the rule may ask for more. */
-static bool numbers_fit(const gr_rule *rule, const double *number, gr_site site, const char *op)
+/* Every option is finite and at least 0; the rule may ask for more. what: before the option's name in the text. */
+static bool numbers_fit(const gr_rule *rule, const double *number, const char *what, gr_site site, const char *op)
 {
     for (int i = 0; i < rule->numbers; i++)
         if (rule->option[i] >= 0 && !(isfinite(number[i]) && (number[i] >= 0 || rule->option[i] == GR_DAMPENING))) {
-            gr_fail(GR_ERROR_ARGUMENT, site, op, "%s is %g; must be finite%s", option_name[rule->option[i]], number[i],
+            gr_fail(GR_ERROR_ARGUMENT, site, op, "%s%s is %g; must be finite%s", what, option_name[rule->option[i]], number[i],
                     rule->option[i] == GR_DAMPENING ? "" : " and at least 0");
             return false;
         }
     const char *wrong = rule->refuse ? rule->refuse(number) : NULL;
     if (wrong) gr_fail(GR_ERROR_ARGUMENT, site, op, "%s", wrong);
     return !wrong;
+}
+
+/* "params[2]", as the list was given; of a later group: "params[2] of group 1". */
+static const char *parameter_name(uint32_t at, int64_t i, char text[48])
+{
+    snprintf(text, 48, at ? "params[%lld] of group %u" : "params[%lld]", (long long)i, at);
+    return text;
 }
 
 static bool is_listed(const gr_optim *o, const gr_tensor *x)
@@ -104,15 +111,15 @@ static bool is_listed(const gr_optim *o, const gr_tensor *x)
 static bool params_fit(const gr_optim *o, gr_tensors params, gr_site site, const char *op)
 {
     bool wanted = false;
-    char name[32];
-    if (params.count > 0 && !params.item) return gr_fail(GR_ERROR_ARGUMENT, site, op, "params is NULL; must be a list") != NULL;
+    char name[48];
+    if (params.count > 0 && !params.item)
+        return gr_fail(GR_ERROR_ARGUMENT, site, op, "params has no items; must hold %lld", (long long)params.count) != NULL;
     for (int64_t i = 0; i < params.count; i++) {
         const gr_tensor *x = params.item[i];
         const char *wrong = NULL;
-        snprintf(name, sizeof name, "params[%lld]", (long long)i);
-        if (!gr_usable(x, site, op, name)) return false;
+        if (!gr_usable(x, site, op, parameter_name(0, i, name))) return false;
         if (x->value) wrong = "has history; must be a leaf: gr_detach";
-        if (!gr_is_float(x->dtype)) wrong = "is no float; must be";
+        if (!gr_is_float(x->dtype)) wrong = "is of integers or bools; must be a float";
         if (is_listed(o, x)) wrong = "stands in another group; must be in one";
         for (int64_t k = 0; k < i; k++)
             if (params.item[k] == x) wrong = "stands twice in params; must be once";
@@ -120,13 +127,13 @@ static bool params_fit(const gr_optim *o, gr_tensors params, gr_site site, const
         wanted |= x->requires_grad;
     }
     if (wanted) return true;
-    return gr_fail(GR_ERROR_ARGUMENT, site, op, "the list of parameters %s; must hold a tensor that requires grad",
+    return gr_fail(GR_ERROR_ARGUMENT, site, op, "params %s; must hold a tensor that requires grad",
                    params.count > 0 ? "has none that requires grad" : "is empty") != NULL;
 }
 
 static bool add_group(gr_optim *o, gr_tensors params, const double *number, gr_site site, const char *op)
 {
-    if (!numbers_fit(o->rule, number, site, op) || !params_fit(o, params, site, op)) return false;
+    if (!numbers_fit(o->rule, number, "", site, op) || !params_fit(o, params, site, op)) return false;
     const size_t count = (size_t)params.count;
     parameter *item = NULL;
     gr_update_item *list = NULL;
@@ -165,7 +172,7 @@ gr_optim *gr_optim_make(const gr_rule *rule, gr_tensors params, const double *nu
 int gr_optim_group_at(const gr_optim_group_args *a)
 {
     gr_optim *o = a->optimizer;
-    if (!usable(o, a->site, "optim_group") || gr_self()->failed) return -1;
+    if (!usable(o, a->site, "optim_group") || gr_error_stands()) return -1;
     const double given[GR_OPTIONS] = {a->lr, a->momentum, a->dampening, a->weight_decay, a->nesterov, a->maximize};
     double number[GR_NUMBERS];
     memcpy(number, o->group[0].number, sizeof number);
@@ -197,10 +204,10 @@ static double *find_option(const gr_optim *o, int g, gr_option option, gr_site s
 bool gr_optim_set_at(gr_optim *o, int g, gr_option option, double value, gr_site site)
 {
     double *place = find_option(o, g, option, site, "optim_set");
-    if (!place || gr_self()->failed) return false;
+    if (!place || gr_error_stands()) return false;
     const double before = *place;
     *place = value;
-    if (numbers_fit(o->rule, o->group[g].number, site, "optim_set")) {
+    if (numbers_fit(o->rule, o->group[g].number, "value of ", site, "optim_set")) {
         o->group[g].states = o->rule->states(o->group[g].number);
         return true;
     }
@@ -256,6 +263,12 @@ static GR_COLD bool numbers_sent(gr_thread *t, group *g, const gr_tensor *x)
     return gr_devices[x->device]->upload(x->device, g->numbers->data, g->sent, sizeof g->sent);
 }
 
+static GR_COLD bool refuse_parameter(const group *first, const group *g, uint32_t i, gr_site site, const char *op)
+{
+    char name[48];
+    return gr_refuse_tensor(g->item[i].tensor, site, op, parameter_name((uint32_t)(g - first), i, name));
+}
+
 /* All checks and all memory, before anything changes. */
 static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
 {
@@ -264,7 +277,7 @@ static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
         for (uint32_t i = 0; ok && i < o->group[g].count; i++) {
             parameter *p = &o->group[g].item[i];
             const gr_tensor *x = p->tensor;
-            if (gr_unlikely(x->state != GR_LIVE)) ok = gr_usable(x, site, "step", "a parameter");
+            if (gr_unlikely(x->state != GR_LIVE)) ok = refuse_parameter(o->group, &o->group[g], i, site, "step");
             if (!ok || !x->has_grad) continue;
             for (int s = 0; ok && s < o->group[g].states; s++) ok = make_state(t, p, s, &made, site);
             if (gr_unlikely(!x->contiguous)) ok = ok && make_state(t, p, ROW_MAJOR, &made, site);
@@ -330,8 +343,13 @@ GR_HOT bool gr_step_at(gr_optim *o, gr_site site)
 
 bool gr_zero_grad_optim_at(gr_optim *o, gr_site site)
 {
-    if (!usable(o, site, "zero_grad")) return false;
-    for (uint32_t g = 0; g < o->groups; g++)
-        for (uint32_t i = 0; i < o->group[g].count; i++) o->group[g].item[i].tensor->has_grad = false;
+    if (!usable(o, site, "zero_grad") || gr_error_stands()) return false;
+    const group *end = o->group + o->groups;
+    for (const group *g = o->group; g < end; g++)
+        for (const parameter *p = g->item, *last = p + g->count; p < last; p++)
+            if (gr_unlikely(p->tensor->state != GR_LIVE))
+                return refuse_parameter(o->group, g, (uint32_t)(p - g->item), site, "zero_grad");
+    for (const group *g = o->group; g < end; g++)
+        for (const parameter *p = g->item, *last = p + g->count; p < last; p++) p->tensor->has_grad = false;
     return true;
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 build=$1
 
 # They make, own, look at or train tensors:
-no_gradient="adopt arange autograd_grad empty empty_like eye from full full_like grad keep_tensor module_buffer module_parameter
+no_gradient="adopt arange autograd_grad empty empty_like eye from full full_like grad keep_tensor module_buffer module_parameter module_tensor
 ones ones_like rand randint randn randperm read_csv release requires_grad_ sample_order zeros zeros_like"
 # They cut history, give indices or bools, or are what all cases run through:
 no_gradient="$no_gradient detach argmax argmin eq ne lt le gt ge isnan isinf isfinite apply forward"

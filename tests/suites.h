@@ -33,6 +33,7 @@
     SUITE(optim) \
     SUITE(tutorial) \
     SUITE(errors) \
+    SUITE(misuse) \
     SUITE(memory) \
     SUITE(faults) \
     SUITE(threads)

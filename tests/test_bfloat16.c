@@ -111,7 +111,7 @@ static void outcomes(trial *t, gr_tensor *y[2], gr_tensors leaves[2])
     leaves[0] = leaves_of(t, GR_BFLOAT16);
     for (int64_t i = 0; i < leaves[0].count; i++)
         wide[i] = gr_requires_grad_(gr_detach(gr_to(leaves[0].item[i], .dtype = GR_FLOAT32)), true);
-    leaves[1] = gr_tensors_from(wide, leaves[0].count, GR_HERE);
+    leaves[1] = gr_tensors_from(wide, leaves[0].count);
     for (int k = 0; k < 2; k++) {
         inputs_of(t, &leaves[k], false, in);
         ck_assert_msg((y[k] = run_trial(t, in)) != NULL, "%s", describe(t));

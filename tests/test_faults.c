@@ -109,6 +109,7 @@ static live live_now(void)
     const void *const arrays[] = {t, t->scope, t->owned, t->ready, t->chunk, t->hook, t->history, t->refreshed};
     live l = {allocation_live() - use.slabs - (int64_t)t->chunks, use.blocks, use.headers};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) l.other -= arrays[i] != NULL;
+    for (int i = 0; i < GR_OBJECT_RING; i++) l.other -= t->dead_object[i] != NULL;
     return l;
 }
 
@@ -183,12 +184,12 @@ static world w;
 
 static void begin(const trial *r)
 {
+    gr_manual_seed(3); /* which needs the thread's state: it shall begin in the program */
     gr_shutdown();
     gr_memory_end();
     const int64_t left = allocation_live() - r->base;
     ck_assert_msg(left == 0, "%s: %jd allocations are left at the end", r->p->name, (intmax_t)left);
     memset(&w, 0, sizeof w);
-    gr_manual_seed(3);
 }
 
 static void run_steps(const trial *r, int from, int to)

@@ -249,7 +249,7 @@ START_TEST(reductions_convert_first_and_refuse_what_they_must)
     ck_assert_ptr_null(gr_sum(x, .dim = 0, .dims = GR_DIMS(1)));
     expect_error("sum: .dim and .dims are both given");
     ck_assert_ptr_null(gr_sum(x, .dims = GR_DIMS(INT64_C(1) << 32)));
-    expect_error("sum: dim is ");
+    expect_error("sum: dims[0] is ");
     ck_assert_ptr_null(gr_prod(gr_ones(2, 2, 2), .dims = GR_DIMS(0, 1)));
     expect_error("prod: .dims names several dimensions; must be one, or all");
     ck_assert_ptr_null(gr_argmax(truth));
@@ -387,7 +387,7 @@ START_TEST(indices_that_are_not_there_are_refused)
     ck_assert_ptr_null(gr_index_select(x, 1, gr_from(((const int64_t[]){-1}), 1)));
     expect_error("index_select: index[0] is -1");
     ck_assert_ptr_null(gr_index_select(gr_zeros(0, 3), 0, gr_from(((const int64_t[]){0}), 1)));
-    expect_error("index_select: index[0] is 0, x is [0, 3]");
+    expect_error("index_select: x is [0, 3]; must have an element");
     ck_assert_ptr_null(gr_index_select(x, 0, gr_ones(1)));
     expect_error("index_select: index is float32 [1]; must be int64, 1-d");
     ck_assert_ptr_null(gr_index_select(x, 0, gr_zeros_with(GR_SHAPE(1, 1), .dtype = GR_INT64)));

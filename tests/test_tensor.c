@@ -270,7 +270,7 @@ START_TEST(places_that_are_not_there_are_refused)
     ck_assert(gr_stride(x, -3) == -1);
     expect_one_error("stride: axis is -3, t is");
     ck_assert(!gr_to_array(x, array, 7));
-    expect_one_error("to_array: buffer has 7 elements, t is [2, 3]; must have 6");
+    expect_one_error("to_array: count is 7, t is [2, 3]; must be 6");
     for (int i = 0; i < 7; i++) ck_assert(array[i] == -7);
 }
 END_TEST
@@ -297,7 +297,7 @@ START_TEST(sizes_that_overflow_are_refused)
         expect_one_error(wrong[k].text);
     }
     ck_assert_ptr_null(gr_zeros(1, 1, 1, 1, 1, 1, 1, 1, 1));
-    expect_one_error("zeros: shape has more than 8 dimensions");
+    expect_one_error("zeros: shape is of more than 8 dimensions");
     ck_assert_ptr_null(gr_eye(-1));
     expect_one_error("eye: n is -1; must be 0 to");
     ck_assert_ptr_null(gr_eye(INT64_C(1) << 32));

@@ -30,7 +30,7 @@ gr_tensors leaves_of(const trial *t, gr_dtype dtype)
     const int count = t->alias ? 1 : t->inputs;
     for (int i = 0; i < count; i++)
         leaf[i] = gr_requires_grad_(case_values(layout_shape(t->shape[i], t->layout), dtype, t->lo, t->hi, t->edge, i), true);
-    return gr_tensors_from(leaf, count, GR_HERE);
+    return gr_tensors_from(leaf, count);
 }
 
 void inputs_of(const trial *t, const gr_tensors *leaves, bool contiguous, gr_tensor *in[CASE_INPUTS])
