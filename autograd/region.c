@@ -323,14 +323,14 @@ gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
     memcpy(aside->data, c, bytes);
     gr_call *kept = (gr_call *)(void *)aside->data;
     bool ok = true;
-    for (int i = 0; ok && i < kept->inputs; i++)
-        if (!gr_is_number(kept, i) && is_stale(kept->slot[i].tensor))
-            ok = (kept->slot[i].tensor = refresh(t, kept->slot[i].tensor, kept)) != NULL;
-    c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
-    if (c) {
-        memcpy((void *)c, kept, bytes);
-        gr_call_restore_absent(c);
+    for (int i = 0; ok && i < kept->inputs; i++) {
+        if (gr_is_number(kept, i)) continue;
+        gr_tensor **x = &kept->slot[i].tensor;
+        if (!*x) *x = gr_absent; /* inputs will be checked again, and may be absent, not NULL */
+        if (is_stale(*x)) ok = (*x = refresh(t, *x, kept)) != NULL;
     }
+    c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
+    if (c) memcpy((void *)c, kept, bytes);
     gr_storage_drop(t, aside);
     return c;
 }

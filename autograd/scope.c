@@ -280,6 +280,8 @@ gr_tensor *gr_release_at(gr_tensor *x, gr_site site)
         return gr_fail(GR_ERROR_STATE, site, "release", "t has history, a gradient or hooks; must be plain: gr_detach");
     if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR))
         return gr_fail(GR_ERROR_STATE, site, "release", "t is not owned by a scope of this thread; must be");
+    t->outside = (gr_outside){"release", site};
+    if (x->device && !gr_devices[x->device]->synchronise(x->device)) return NULL; /* another thread has another stream */
     gr_tensor *copy = gr_header_take(t); /* x's header stays with its scope, the data goes */
     if (!copy) return gr_fail_memory(site, "release", "the header", sizeof *copy);
     *copy = *x;

@@ -155,12 +155,6 @@ static inline __attribute__((always_inline)) bool check_inputs(gr_call *c, const
     return true;
 }
 
-void gr_call_restore_absent(gr_call *c)
-{
-    for (int i = 0; i < c->inputs; i++)
-        if (!gr_is_number(c, i) && !c->slot[i].tensor) c->slot[i].tensor = gr_absent;
-}
-
 static GR_COLD gr_tensor *abandon(gr_thread *t, gr_call *c, int outputs)
 {
     t->running = NULL;
@@ -309,7 +303,8 @@ gr_site gr_latest_site(const gr_thread *t)
     return t->ran ? gr_site_of(t->ran) : (gr_site){NULL, 0};
 }
 
-static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t);
+static gr_tensor *run_checked(gr_call *c, gr_thread *t, histories h);
+static gr_tensor *run_any(gr_call *c, gr_thread *t);
 
 static GR_COLD gr_tensor *run_refreshed(gr_call *c, gr_thread *t)
 {
@@ -319,10 +314,8 @@ static GR_COLD gr_tensor *run_refreshed(gr_call *c, gr_thread *t)
 }
 
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
-static gr_tensor *run_any(gr_call *c, gr_thread *t)
+static __attribute__((noinline)) gr_tensor *run_checked(gr_call *c, gr_thread *t, histories h)
 {
-    histories h;
-    if (!check_inputs(c, t, &h)) return NULL;
     if (h.stale && t->recording && gr_view_is_stale(c)) return run_refreshed(c, t);
     if (c->op->in_place) return run_in_place(c, t, &h);
     const uint32_t owned = t->owned_count;
@@ -333,6 +326,12 @@ static gr_tensor *run_any(gr_call *c, gr_thread *t)
     return gr_out(c, 0)->tensor;
 }
 
+static __attribute__((noinline)) gr_tensor *run_any(gr_call *c, gr_thread *t)
+{
+    histories h;
+    return check_inputs(c, t, &h) ? run_checked(c, t, h) : NULL;
+}
+
 GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
 {
     gr_thread *t = gr_self();
@@ -341,7 +340,7 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
     /* the op's own count: reading c's fields together, just after each was written, would wait for the stores */
     if (gr_unlikely(op->in_place || op->outputs > 1 || c->reserve)) return run_any(c, t);
     if (!check_inputs(c, t, &h)) return NULL;
-    if (gr_unlikely(h.stale | (h.device != 0))) return gr_call_restore_absent(c), run_any(c, t);
+    if (gr_unlikely(h.stale | (h.device != 0))) return run_checked(c, t, h);
     gr_tensor *y = gr_header_take(t);
     if (gr_unlikely(!y)) return no_header(t, c, 0), NULL;
     gr_header_init(y, h.device);

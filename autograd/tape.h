@@ -134,8 +134,6 @@ static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr
 }
 const char *gr_input_name(const gr_op *op, int inputs, int i);
 
-/* Inputs that are absent are NULL once they have been checked: as they were, to be checked again. */
-GR_COLD void gr_call_restore_absent(gr_call *c);
 /* Whether a user's function asks for one of `count` inputs or outputs; reports it if not. */
 bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op);
 

@@ -13,7 +13,7 @@ void gr_watch_changed(gr_thread *t)
 
 /* ---- elements ---- */
 
-/* The kernels convert a run of elements at a time: of the last dimension, or of the whole of a row-major tensor. */
+/* Converts a run of elements at a time: of the last dimension, or of the whole of a row-major tensor. */
 int64_t gr_read_next(gr_reader *r)
 {
     const gr_tensor *x = r->x;
@@ -30,11 +30,11 @@ int64_t gr_read_next(gr_reader *r)
     from.axis[0] = (gr_axis){from.numel, last.stride};
     from.contiguous = last.stride == 1;
     from.data += offset * gr_dtype_size[x->dtype];
-    gr_header_init(&to, x->device);
+    gr_header_init(&to, 0);
     to.dtype = GR_FLOAT64;
     gr_copy_sizes(&to, &from);
     to.data = (char *)r->value;
-    gr_kernels_of(&to)->copy(&to, &from);
+    if (!gr_transfer(&to, &from)) return 0;
     r->done += from.numel;
     return from.numel;
 }

@@ -10,7 +10,7 @@ typedef struct {
     int64_t done;
     double value[GR_READ_AT_ONCE];
 } gr_reader;
-/* How many elements now stand in value; 0 at the end. */
+/* How many elements now stand in value; 0 at the end, or after reporting that the device did not give them. */
 int64_t gr_read_next(gr_reader *r);
 
 /* The root of the sum of squares. */

@@ -24,6 +24,11 @@ bool gr_set_default_device_at(gr_device device, gr_site site)
     return place >= 0;
 }
 
+gr_device gr_default_device(void)
+{
+    return gr_place_device(gr_default_place());
+}
+
 bool gr_set_num_threads_at(int count, gr_site site)
 {
     if (gr_error_stands()) return false;

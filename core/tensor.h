@@ -45,6 +45,7 @@ GR_API bool gr_set_default_dtype_at(gr_dtype dtype, gr_site site); /* a float dt
 GR_API gr_dtype gr_default_dtype(void);
 /* Where new tensors are made; tensors made from others are where those are. */
 GR_API bool gr_set_default_device_at(gr_device device, gr_site site);
+GR_API gr_device gr_default_device(void);
 /* Threads that large loops use, 1 to 256; 0: one per CPU. Results do not depend on it. */
 GR_API bool gr_set_num_threads_at(int count, gr_site site);
 GR_API int gr_num_threads(void);

@@ -42,6 +42,14 @@ static const unsigned char parameters_of[GR_ELEMENTWISE_COUNT] = {
 #undef P2
 };
 
+/* bfloat16: numbers are of its precision, but in products float32's, as on the CPU. */
+static gr_value number_of(const gr_operands *o, int k, int code)
+{
+    const gr_value v = o->in[k];
+    if (o->dtype != GR_BFLOAT16 || code == GR_E_mul || code == GR_E_div || code == GR_E_lerp) return v;
+    return gr_value_real((double)(float)__nv_bfloat16(v.kind == GR_VALUE_REAL ? (float)v.real : (float)v.integer));
+}
+
 /* A call of a row: what it reads as tensors of the dtype that is computed in. */
 struct job {
     gr_sources s = {};
@@ -60,7 +68,7 @@ struct job {
         for (int k = 0; k < parameters_of[code]; k++) s.param[k] = o->param[k];
         for (int k = 0; k < operands_of[code]; k++) {
             if (o->in[k].kind != GR_VALUE_TENSOR) {
-                s.number[k] = o->in[k];
+                s.number[k] = number_of(o, k, code);
                 continue;
             }
             if (!o->in[k].tensor || o->in[k].tensor->state != GR_LIVE) continue;

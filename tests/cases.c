@@ -18,7 +18,7 @@ static int64_t product(gr_shape s)
 
 gr_tensor *case_values(gr_shape shape, gr_dtype dtype, double lo, double hi, double edge, int salt)
 {
-    gr_tensor *wide = gr_empty_with(shape, .dtype = GR_FLOAT64);
+    gr_tensor *wide = gr_empty_with(shape, .dtype = GR_FLOAT64, .device = gr_cpu());
     double *value = gr_data(wide);
     const int64_t n = product(shape), steps = (int64_t)((hi - lo) * 64);
     for (int64_t i = 0; i < n; i++) {
@@ -27,7 +27,7 @@ gr_tensor *case_values(gr_shape shape, gr_dtype dtype, double lo, double hi, dou
         if (fabs(v - edge) < 0.0101) v += 1 / 32.0;
         value[i] = v;
     }
-    return dtype == GR_FLOAT64 ? wide : gr_to(wide, .dtype = dtype);
+    return gr_to(wide, .dtype = dtype, .device = gr_default_device());
 }
 
 /* ---- layouts ---- */

@@ -12,6 +12,12 @@ double stored(const void *data, gr_dtype dtype, int64_t i);
 /* NaN is NaN; zeros have their signs. */
 bool same_number(double a, double b);
 
+/* The elements in the host's memory: where they are, or a row-major copy that the scope owns. */
+const void *elements(const gr_tensor *t);
+/* False on another default device than the CPU, which is said and counted: the test is left out there, and why. */
+bool on_cpu(const char *why);
+extern int tests_left_out;
+
 /* From the first to the second, errors are counted and not printed; as fixtures of a test. */
 void catch_errors(void);
 void release_errors(void);

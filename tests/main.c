@@ -1,10 +1,12 @@
 /* main.c - runs all suites; CK_RUN_SUITE=name runs one. */
 #include "tests/suites.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gradus.h"
+#include "tests/look.h"
 
 int main(void)
 {
@@ -16,5 +18,6 @@ int main(void)
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    if (tests_left_out) printf("%d tests were left out\n", tests_left_out);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -114,11 +114,13 @@ START_TEST(conversions_are_those_of_pytorch)
         ck_assert_int_eq(sscanf(line, "%15s %15s %" SCNd64 " %" SCNx32, from, to, &count, &expected), 4);
         const gr_scope scope = gr_scope_begin();
         const int f = dtype_named(from, strlen(from)), t = dtype_named(to, strlen(to));
-        gr_tensor *x = gr_empty_with(GR_SHAPE(count), .dtype = dtypes[f].dtype);
-        ck_assert_int_eq(write_inputs(dtypes[f].dtype, gr_data(x)), count);
+        gr_tensor *host = gr_empty_with(GR_SHAPE(count), .dtype = dtypes[f].dtype, .device = gr_cpu());
+        ck_assert_int_eq(write_inputs(dtypes[f].dtype, gr_data(host)), count);
+        gr_tensor *x = gr_to(host, .device = gr_default_device());
         for (int way = 0; way < WAYS; way++) {
             gr_tensor *y = converted(x, dtypes[t].dtype, way);
             ck_assert_msg(y != NULL, "%s to %s: %s", from, to, gr_error());
+            y = gr_to(y, .device = gr_cpu());
             make_nan_one(gr_data(y), dtypes[t].dtype, count);
             const uint32_t crc = crc32_of(gr_data(y), count * dtypes[t].bytes);
             ck_assert_msg(crc == expected, "%s to %s, way %d: the checksum is %08x, must be %08x", from, to, way, crc, expected);

@@ -1,15 +1,16 @@
-/* test_matmul.c - matmul of all ranks, dtypes and layouts against a triple loop over places; whole numbers, so that every
+/* test_matmul.c - matmul of all ranks, numeric and layouts against a triple loop over places; whole numbers, so that every
  * order of adding gives the same. */
 #include <stdio.h>
 #include <string.h>
 
 #include "gradus.h"
 #include "tests/half.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 enum { MOST = 9000 };
 #define S(...) {GR_COUNT_INT64(__VA_ARGS__), {__VA_ARGS__}}
-static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8};
+static const gr_dtype numeric[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8};
 
 static void silent(const char *text, void *data)
 {
@@ -152,7 +153,7 @@ START_TEST(products_of_all_ranks_are_those_of_loops)
 {
     for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++)
         for (int layouts = 0; layouts < LAYOUTS * LAYOUTS; layouts++)
-            check_product(pairs[k][0], pairs[k][1], dtypes[_i], layouts);
+            check_product(pairs[k][0], pairs[k][1], numeric[_i], layouts);
     ck_assert_ptr_null(gr_error());
 }
 END_TEST
@@ -161,7 +162,7 @@ START_TEST(integers_wrap)
 {
     gr_tensor *wide = gr_full(INT64_MAX, 1, 2), *narrow = gr_full_with(INT32_MAX, GR_SHAPE(2), .dtype = GR_INT32);
     gr_tensor *two = gr_full_with(2, GR_SHAPE(2), .dtype = GR_INT32);
-    ck_assert(((int64_t *)gr_data(gr_matmul(wide, gr_full(2, 2, 1))))[0] == -4);
+    ck_assert(((const int64_t *)elements(gr_matmul(wide, gr_full(2, 2, 1))))[0] == -4);
     ck_assert(gr_item(gr_matmul(narrow, two)) == -4);
 }
 END_TEST

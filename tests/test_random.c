@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/golden.h"
 #include "tests/suites.h"
 
@@ -275,7 +276,7 @@ START_TEST(a_permutation_of_the_other_form_is_pytorchs)
     const gr_tensor *order = gr_randperm(n);
     const golden_array *crc = golden_take(file, "randperm.long.crc32"), *first = golden_take(file, "randperm.long.first");
     const golden_array *next = golden_take(file, "randperm.long.next");
-    const int64_t *place = gr_data((gr_tensor *)order);
+    const int64_t *place = elements(order);
     for (int i = 0; i < 16; i++) ck_assert_int_eq(place[i], first->integer[i]);
     ck_assert_uint_eq(crc32_of((const unsigned char *)place, n * 8), (uint32_t)crc->integer[0]);
     gr_tensor *after = gr_rand(3);

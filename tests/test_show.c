@@ -576,8 +576,10 @@ Suite *show_suite(void)
     tcase_add_test(table, norms_reach_as_far_as_doubles);
     tcase_add_test(table, norms_are_of_the_latest_pass_and_of_this_tape);
     tcase_add_test(table, long_tapes_and_threads_that_end_give_norms_and_their_memory_back);
+    tcase_add_checked_fixture(table, NULL, gr_shutdown);
     suite_add_tcase(s, table);
     tcase_add_checked_fixture(graph, make_path, remove_path);
+    tcase_add_checked_fixture(graph, NULL, gr_shutdown);
     tcase_add_test(graph, the_graph_has_the_calls_and_what_goes_into_them);
     tcase_add_test(graph, other_results_of_a_call_have_their_nodes);
     tcase_add_test(graph, any_names_leave_table_and_graph_well_formed);

@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "gradus.h"
 #include "tests/golden.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 enum { NUMBERS = 1 << 17 };
@@ -114,6 +115,7 @@ static int check_columns(golden_file *f, gr_dtype dtype)
 
 START_TEST(sums_have_pytorchs_bits)
 {
+    if (!on_cpu("sums_have_pytorchs_bits: the bits are those of the CPU's order")) return;
     golden_file *f = golden_open(GOLDEN_DIR "/sums.txt");
     ck_assert_ptr_nonnull(f);
     for (int d = 0; d < 2; d++) {
@@ -143,6 +145,7 @@ static gr_tensor *tree_of_blocks(gr_tensor *x)
 
 START_TEST(long_sums_are_trees_of_blocks)
 {
+    if (!on_cpu("long_sums_are_trees_of_blocks: the CPU's order")) return;
     static const int64_t lengths[] = {32769, 40000, 65536, 65537, 98304, 100001, 131072};
     for (int d = 0; d < 2; d++)
         for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++) {
@@ -189,6 +192,7 @@ END_TEST
 
 START_TEST(sums_do_not_depend_on_threads)
 {
+    if (!on_cpu("sums_do_not_depend_on_threads: the CPU's threads")) return;
     gr_tensor *x = numbers(GR_FLOAT32, 0, (gr_shape){1, {NUMBERS}}), *m = numbers(GR_FLOAT32, 0, (gr_shape){2, {512, 256}}),
               *one[4];
     gr_parallel_test_grain = 1;

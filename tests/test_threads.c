@@ -8,6 +8,7 @@
 #include "core/internal.h"
 #include "core/parallel.h"
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 static void silent(const char *text, void *data)
@@ -55,6 +56,7 @@ END_TEST
 
 START_TEST(large_loops_run_on_two_threads)
 {
+    if (!on_cpu("large_loops_run_on_two_threads: the CPU's loops")) return;
     gr_set_num_threads(2);
     bool both = false;
     for (int i = 0; i < 200 && !both; i++) { /* a busy machine may let one thread finish alone */
@@ -185,6 +187,7 @@ END_TEST
 
 START_TEST(a_child_process_computes)
 {
+    if (!on_cpu("a_child_process_computes: CUDA ends with fork")) return;
     gr_set_num_threads(2);
     gr_exp(gr_zeros(1 << 20));
     const pid_t child = fork();
