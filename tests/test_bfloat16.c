@@ -43,7 +43,7 @@ static gr_tensor *expected_gradient(int row, int i, gr_tensor *const *in, gr_ten
     gr_operands o = {.param = gr_row_op[row].attribute_bytes == sizeof two ? two : one, .dtype = GR_FLOAT32};
     for (int k = 0; k < gr_rows[row].operands; k++) o.in[k] = gr_value_tensor(in[k]);
     gr_tensor *dx = gr_empty_with(gr_shape_of(y), .dtype = GR_FLOAT32);
-    gr_devices[0]->kernels[GR_FLOAT32]->elementwise_back(row, i, dx, false, gr_to(dy, .dtype = GR_FLOAT32), &o,
+    gr_devices[dx->device]->kernels[GR_FLOAT32]->elementwise_back(row, i, dx, false, gr_to(dy, .dtype = GR_FLOAT32), &o,
                                                          gr_to(y, .dtype = GR_FLOAT32));
     return dx;
 }
