@@ -25,7 +25,7 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dims has more than 8 entries; must have 1 to 8") != NULL;
     if (args->dim != GR_ALL) dims = (gr_shape){1, {args->dim}};
     for (int i = 0; i < dims.count; i++) {
-        char name[16] = "dim";
+        char name[24] = "dim";
         if (args->dim == GR_ALL) snprintf(name, sizeof name, "dims[%d]", i);
         const int d = gr_check_dim(dims.size[i], name, x, "x", args->site, op);
         if (d < 0) return false;

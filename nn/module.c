@@ -236,7 +236,7 @@ bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out)
 /* What a user's forward gave back, and that it did. */
 static GR_COLD bool check_results(const gr_module *m, bool ok, const gr_tensors *out, gr_site site)
 {
-    char name[64];
+    char name[80];
     if (!ok) {
         gr_fail(GR_ERROR_STATE, site, "forward", "forward of %s gives no reason; must report it", m->type->name);
         return false;

@@ -12,6 +12,12 @@ enum { SIZE = 3 * 4 };
 #define MADE .dtype = D(1), .device = DEV(2)
 #define MADE_ARGUMENTS(codes) IN_SHAPE(shape, "", {2, {2, 3}}), IN_DTYPE(GR_DTYPE_DEFAULT, codes), IN_DEVICE
 
+/* What was released has an owner again. */
+static gr_tensor *taken_back(gr_tensor *x)
+{
+    return x ? gr_adopt(x) : NULL;
+}
+
 #define ROWS(ROW, PLAIN) \
     ROW(dim, "dim", READS, gr_dim(T(0)) == -1, IN_TENSOR(t, 'n', "")) \
     ROW(size, "size", READS, gr_size(T(0), I(1)) == -1, IN_TENSOR(t, 'n', "v"), IN_INT(axis, 1, -2, 1)) \
@@ -34,7 +40,7 @@ enum { SIZE = 3 * 4 };
         IN_POINTER(text, text)) \
     ROW(keep_tensor, "keep", READS, !gr_keep(T(0)), IN_TENSOR(t, 'n', "yf")) \
     ROW(free_tensor, "free", READS, !gr_free(T(0)), IN_TENSOR(t, 'n', "f")) \
-    ROW(release, "release", LASTS, !gr_release(T(0)), IN_TENSOR(t, 'n', "ylEf")) \
+    ROW(release, "release", LASTS, !taken_back(gr_release(T(0))), IN_TENSOR(t, 'n', "ylEf")) \
     ROW(adopt, "adopt", LASTS, !gr_adopt(T(0)), IN_TENSOR(t, 'f', "nly")) \
     ROW(tensors_from, "tensors_from", MAKES, gr_tensors_from(P(0), N(1)).count == 0, IN_POINTER(item, &g.n), \
         IN_INT64(count, 1, 0, MOST)) \

@@ -366,7 +366,7 @@ START_TEST(threads_without_memory_have_errors_of_their_own)
         allocation_fail(0, 0);
     }
     for (int i = 0; i < THREADS; i++) {
-        char shape[32];
+        char shape[40];
         pthread_join(thread[i], NULL);
         snprintf(shape, sizeof shape, "the result [%d] float32", 100 + i);
         ck_assert_msg(strstr(e[i].text, shape), "thread %d: \"%s\"", i, e[i].text);
