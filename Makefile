@@ -140,6 +140,22 @@ sanitize:
 	$(MAKE) DEBUG=1 B=$(B)/debug suite
 	TSAN_OPTIONS=die_after_fork=0 CK_FORK=no CK_RUN_SUITE=threads $(MAKE) DEBUG=1 SAN=thread BLAS=no B=$(B)/tsan suite
 
+# clang's MemorySanitizer: the whole suite, without OpenBLAS, which is not compiled by it.
+msan:
+	tests/install.sh clang
+	$(MAKE) DEBUG=1 SAN=memory BLAS=no CC=clang B=$(B)/msan suite
+# Valgrind, which knows no AVX-512, on a part: what it adds to the sanitizers is the C library and OpenBLAS.
+VALGRIND_SUITES = csv tutorial nn optim view show print
+valgrind:
+	tests/install.sh valgrind
+	$(MAKE) DEBUG=1 SAN= B=$(B)/valgrind $(B)/valgrind/tests/run
+	for s in $(VALGRIND_SUITES); do CK_FORK=no CK_RUN_SUITE=$$s valgrind -q --error-exitcode=9 --leak-check=full \
+	    --errors-for-leak-kinds=definite $(B)/valgrind/tests/run || exit 1; done
+# gcc -fanalyzer and cppcheck.
+analyze: $(B)/elementwise_api.h
+	tests/install.sh cppcheck
+	tests/analyze.sh $(B) "$(CPPFLAGS)"
+
 BENCH = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 	@mkdir -p $(@D)
@@ -147,7 +163,7 @@ $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 bench: $(BENCH)
 	bench/run.sh $(B)
 
-check-all: test sanitize
+check-all: test sanitize msan valgrind analyze
 	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check
@@ -159,5 +175,5 @@ clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all install demos demo test check suite sanitize bench check-all format clean
+.PHONY: all install demos demo test check suite sanitize msan valgrind analyze bench check-all format clean
 .DELETE_ON_ERROR:

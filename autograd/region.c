@@ -376,7 +376,8 @@ void gr_view_replace_base(gr_thread *t, gr_tensor *x, gr_site site)
 {
     gr_tensor *base = x->base;
     if (!base || base->state != GR_LIVE) return;
-    gr_call *c = gr_call_begin(&replace_op, 2, site); /* there is room */
+    gr_call *c = gr_call_begin(&replace_op, 2, site);
+    gr_assert(c); /* there is room: gr_view_may_replace_base */
     *(gr_geometry *)gr_attributes(c) = place_in_base(x, base);
     c->slot[0] = (gr_slot){.tensor = base, .value = base->value};
     c->slot[1] = (gr_slot){.tensor = x, .value = x->value};

@@ -62,7 +62,7 @@ static void poison(void *memory, size_t bytes)
 void *gr_allocate(size_t bytes)
 {
     void *memory = NULL;
-    if (bytes > (size_t)1 << 34 || posix_memalign(&memory, LINE, bytes ? bytes : 1)) return NULL;
+    if (bytes >= (size_t)1 << 33 || posix_memalign(&memory, LINE, bytes ? bytes : 1)) return NULL;
     poison(memory, bytes);
     return memory;
 }

@@ -63,7 +63,7 @@ static bool real_fits(double number, gr_dtype dtype)
 {
     switch (dtype) {
     case GR_FLOAT32: return !(fabs(number) > (double)FLT_MAX) || isinf(number);
-    case GR_INT64: return number >= -0x1p63 && number < 0x1p63;
+    case GR_INT64: return number >= (double)INT64_MIN && number < -(double)INT64_MIN;
     case GR_INT32: return number >= INT32_MIN && number <= INT32_MAX;
     case GR_UINT8: return number >= 0 && number <= UINT8_MAX;
     default: return true;
@@ -218,7 +218,7 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
         if (integers)
             ((int64_t *)wide->data)[i] = args->start.integer + i * args->step.integer;
         else
-            ((double *)wide->data)[i] = start + (double)i * step;
+            ((double *)(void *)wide->data)[i] = start + (double)i * step;
     }
     const bool ok = gr_transfer(x, wide);
     gr_tensor_discard(t, wide);

@@ -133,7 +133,7 @@ static bool store_float(csv *c, gr_number_kind kind, int64_t i)
 {
     if (kind == GR_NUMBER_NONFINITE && !c->args->allow_nonfinite)
         return refuse_field(c, "finite: .allow_nonfinite = true");
-    char *data = c->x->data;
+    void *data = c->x->data;
     switch (c->dtype) { /* float32 not through a double: that would round twice */
     case GR_FLOAT32: ((float *)data)[i] = strtof(c->field, NULL); break;
     case GR_FLOAT64: ((double *)data)[i] = strtod(c->field, NULL); break;

@@ -20,8 +20,8 @@
 #define gr_likely(x) __builtin_expect(!!(x), 1)
 #define gr_unlikely(x) __builtin_expect(!!(x), 0)
 
-/* What the hot path relies on; looked at in a debug build only. */
-#ifdef GR_DEBUG
+/* What the hot path relies on; looked at in a debug build, and told to analyzers. */
+#if defined(GR_DEBUG) || defined(GR_ASSERTIONS)
 #include <assert.h>
 #define gr_assert(condition) assert(condition)
 #else

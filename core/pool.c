@@ -340,9 +340,10 @@ void gr_pool_close(gr_thread *t)
 static void slabs_end(void **list)
 {
     while (*list) {
-        void *slab = *list;
-        memcpy(list, slab, sizeof slab);
+        void *slab = *list, *next;
+        memcpy(&next, slab, sizeof next);
         gr_deallocate(slab);
+        *list = next;
     }
 }
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Installs what the tests need, where it is missing: Check and what it links to, pkg-config, OpenBLAS, g++ (the header as
-# C++, CUDA's emulator).
+# C++, CUDA's emulator), and the programs named, each in the package of its name.
+# Usage: tests/install.sh [program]...
 set -eu
 
-if pkg-config --exists check 2>/dev/null && command -v g++ >/dev/null; then
-    exit 0
-fi
-packages="check libsubunit-dev pkg-config libopenblas-dev g++"
+packages=
+if ! pkg-config --exists check 2>/dev/null; then packages="check libsubunit-dev pkg-config libopenblas-dev"; fi
+for program in g++ "$@"; do
+    command -v "$program" >/dev/null || packages="$packages $program"
+done
+if [ -z "$packages" ]; then exit 0; fi
 fail() {
     echo "tests/install.sh: $1; install these by hand: $packages" >&2
     exit 1

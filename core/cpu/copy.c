@@ -9,11 +9,11 @@
 /* A number that has no place becomes the lowest integer, as the processor's own conversion has it, and PyTorch. */
 static inline int64_t i64_of_real(double x)
 {
-    return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
+    return x >= (double)INT64_MIN && x < -(double)INT64_MIN ? (int64_t)x : INT64_MIN;
 }
 static inline int32_t i32_of_real(double x)
 {
-    return x >= -0x1p31 && x < 0x1p31 ? (int32_t)x : INT32_MIN;
+    return x >= (double)INT32_MIN && x < -(double)INT32_MIN ? (int32_t)x : INT32_MIN;
 }
 static inline int64_t i64_of_single(float x)
 {

@@ -18,6 +18,12 @@ GR_INLINE int NAME(is_nan)(real x)
 {
     return (void)x, 0;
 }
+#ifdef IS_BOOL
+GR_INLINE bool NAME(gr_sign)(bool x)
+{
+    return x;
+}
+#else
 GR_INLINE real NAME(gr_abs)(real x)
 {
     return (real)(x < 0 ? -x : x);
@@ -35,6 +41,7 @@ GR_INLINE real NAME(gr_pow)(real a, real b)
         if (b % 2) y = (real)(y * a);
     return y;
 }
+#endif
 #endif
 GR_INLINE real NAME(square_of)(real x)
 {

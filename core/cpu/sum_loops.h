@@ -68,7 +68,7 @@ SUM_INLINE real R(sum_multi)(const real *x, const real *t, int64_t step, int64_t
 
 SUM_INLINE real R(sum_four)(const real *x, const real *t, int64_t step, int64_t count)
 {
-    real a[4];
+    real a[4] = {0};
     for (int j = 0; j < 4; j++)
         a[j] = R(sum_multi)(x + j * step, t ? t + j * step : t, 4 * step, count / 4);
     for (int64_t i = count / 4 * 4; i < count; i++) a[0] += R(sum_term)(x, t, i * step);
@@ -253,7 +253,8 @@ static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int
 {
     real node[GR_SUM_DEPTH / 2][GR_SUM_SLAB], sum[GR_SUM_SLAB]; /* as in sum_blocks */
     const int64_t width = end - begin, last = rows > 0 ? (rows - 1) / GR_SUM_BLOCK : 0;
-    for (int64_t b = 0; b <= last; b++) {
+    int64_t b = 0;
+    do { /* at least once: of no rows the sum is 0 */
         const int64_t at = b * GR_SUM_BLOCK, count = b < last ? GR_SUM_BLOCK : rows - at;
         R(sum_columns_block)(sum, x + at * stride, count, columns, stride, begin, end);
         int l = 0;
@@ -264,7 +265,7 @@ static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int
                 break;
         if (b < last)
             for (int64_t c = 0; c < width; c++) node[l][c] = sum[c];
-    }
+    } while (++b <= last);
     for (int64_t c = 0; c < width; c++) y[c] = accumulate ? y[c] + sum[c] : sum[c];
 }
 
