@@ -10,7 +10,7 @@
 
 GR_BEGIN_C
 
-/* Whether t, a float leaf, collects a gradient. Returns t. */
+/* Whether t, a float leaf, collects a gradient. Returns t. A view that is made a leaf no longer follows its base. */
 GR_API gr_tensor *gr_requires_grad__at(gr_tensor *t, bool on, gr_site site);
 /* The gradient that has accumulated in a leaf (or, after gr_retain_grad, in any tensor); NULL, without an error, when
  * there is none. It belongs to t. */
@@ -18,7 +18,7 @@ GR_API gr_tensor *gr_grad_at(const gr_tensor *t, gr_site site);
 GR_API bool gr_has_grad_at(const gr_tensor *t, gr_site site);
 /* Forgets the gradient; its memory waits for the next. */
 GR_API bool gr_zero_grad_tensor_at(gr_tensor *t, gr_site site);
-/* Makes the gradient of a result available by gr_grad after backward. */
+/* Makes the gradient of a result available by gr_grad after backward; those of further passes are added. */
 GR_API bool gr_retain_grad_at(gr_tensor *t, gr_site site);
 
 /* Adds d(loss)/d(leaf) to the gradient of each leaf under loss.

@@ -55,6 +55,12 @@ static inline gr_pending *append(gr_thread *t, gr_task *task, gr_tensor *leaf)
     return p;
 }
 
+/* One that was freed, or no longer is a leaf that requires grad, gets nothing. */
+static inline bool takes_gradient(const gr_tensor *leaf)
+{
+    return leaf->state == GR_LIVE && leaf->requires_grad && !leaf->value;
+}
+
 bool gr_task_wants(const gr_task *task, const gr_tensor *leaf)
 {
     return find(task, leaf) != NULL;
@@ -94,16 +100,20 @@ static inline gr_tensor **place_of(gr_thread *t, gr_task *task, const gr_slot *s
     return &task->gradient[slot->value - task->low];
 }
 
+/* The gradient that a leaf has, or that waits with it. */
+static inline gr_tensor *gradient_of(const gr_slot *slot)
+{
+    return slot->value == GR_LEAF && takes_gradient(slot->tensor) ? slot->tensor->grad : NULL;
+}
+
 /* Memory for the first contribution to *place: what waits with the leaf, else new. */
 static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place)
 {
-    gr_tensor *x = slot->tensor;
-    if (slot->value == GR_LEAF && task->accumulates && x->grad && !x->has_grad && x->grad->key == x->key &&
-        !x->grad->value) {
-        *place = x->grad;
+    gr_tensor *x = slot->tensor, *waits = task->accumulates ? gradient_of(slot) : NULL;
+    if (waits && !x->has_grad && waits->key == x->key && !waits->value) {
         x->grad = NULL;
         ((gr_pending *)(void *)((char *)place - offsetof(gr_pending, gradient)))->waited = true;
-        return *place;
+        return *place = waits;
     }
     *place = gr_tensor_like(t, x, (gr_dtype)x->dtype);
     if (gr_unlikely(!*place)) gr_fail_memory(task->site, task->op, "a gradient", (size_t)x->numel * gr_dtype_size[x->dtype]);
@@ -184,7 +194,8 @@ static bool may_take(const gr_thread *t, const gr_tensor *g)
 
 static bool take_or_copy(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place, gr_tensor *g)
 {
-    if (may_take(t, g) && !(slot->value == GR_LEAF && slot->tensor->grad && !slot->tensor->has_grad)) {
+    const bool waits = gradient_of(slot) && !slot->tensor->has_grad;
+    if (may_take(t, g) && !waits) {
         gr_disown(t, g);
         *place = g;
         return true;
@@ -290,13 +301,19 @@ static GR_COLD bool used_before(const gr_task *task, const gr_call *c)
     return false;
 }
 
-/* Whether any gradient arrived at c's outputs; and whether any input of c wants one. */
-static inline bool is_reached(const gr_task *task, const gr_call *c, gr_tensor *const *gradient)
+/* Whether any gradient arrived at c's outputs. */
+static inline bool is_reached(const gr_call *c, gr_tensor *const *gradient)
 {
-    bool reached = gradient[0] != NULL, wanted = task->needed == NULL;
+    bool reached = gradient[0] != NULL;
     for (uint32_t k = 1; k < c->outputs; k++) reached |= gradient[k] != NULL;
-    if (gr_likely(wanted) || !reached) return reached;
-    for (int i = 0; i < c->inputs; i++) wanted |= needs(task, c, i);
+    return reached;
+}
+
+/* Whether any input of c wants one: else its own result was asked for, and the walk goes no further. */
+static inline bool leads_on(const gr_task *task, const gr_call *c)
+{
+    bool wanted = task->needed == NULL;
+    for (int i = 0; i < c->inputs && !wanted; i++) wanted = needs(task, c, i);
     return wanted;
 }
 
@@ -351,7 +368,11 @@ bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
         gr_tensor **gradient = &task->gradient[c->first_value - task->low];
         const uint8_t *needed = task->needed ? task->needed + (c->first_value - task->low) : NULL;
         const uint32_t outputs = c->outputs;
-        if (!is_reached(task, c, gradient)) continue;
+        if (!is_reached(c, gradient)) continue;
+        if (gr_unlikely(!leads_on(task, c))) {
+            if (t->hooks && !value_hooks(t, c, gradient)) return false;
+            continue;
+        }
         if (gr_unlikely(!run_rule(t, task, c, gradient))) return false;
         for (uint32_t k = 0; k < outputs; k++)
             if (gr_likely(!needed) || needed[k] != 2) drop_gradient(t, task, &gradient[k]);
@@ -364,6 +385,7 @@ bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last)
 bool gr_task_begin(gr_thread *t, gr_task *task)
 {
     const uint32_t count = task->high >= task->low ? task->high - task->low + 1 : 0;
+    task->gradient = NULL;
     task->gradient_block = NULL;
     if (count) {
         task->gradient_block = gr_storage_take(t, count * sizeof(gr_tensor *));
@@ -404,7 +426,7 @@ void gr_task_end(gr_thread *t, gr_task *task, bool ok)
     for (uint32_t i = 0; i < task->pending_count; i++) {
         const gr_pending *p = &task->pending[i];
         if (!p->gradient || task->create_graph) continue;
-        if (p->waited && !p->leaf->grad)
+        if (p->waited && takes_gradient(p->leaf) && !p->leaf->grad)
             p->leaf->grad = p->gradient;
         else
             gr_tensor_discard(t, p->gradient);
@@ -440,7 +462,9 @@ bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given)
     gr_tensor **place = place_of(t, task, &slot);
     if (!place) return !t->failed;
     if (task->create_graph) {
-        if (given == gr_absent)
+        if (given != gr_absent)
+            given = gr_view_current(t, given, task->site);
+        else
             given = gr_ones_like_at(&(gr_like_args){.x = y, .site = task->site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}});
         if (!given) return false;
         *place = *place ? gr_add_at(gr_value_tensor(*place), gr_value_tensor(given), task->site) : given;
@@ -473,6 +497,7 @@ static bool commit_recorded(gr_thread *t, gr_task *task)
 {
     for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_pending *p = &task->pending[i];
+        if (!takes_gradient(p->leaf)) p->gradient = NULL;
         if (p->gradient && !(p->gradient = own_recorded(t, task, p->leaf, p->gradient))) return false;
     }
     for (uint32_t i = 0; i < task->pending_count; i++) {
@@ -491,7 +516,7 @@ static void commit(gr_thread *t, gr_task *task)
 {
     for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
-        if (!g) continue;
+        if (!g || !takes_gradient(leaf)) continue;
         task->pending[i].gradient = NULL;
         if (leaf->has_grad) {
             gr_kernels_of(leaf)->accumulate(leaf->grad, g);
@@ -505,11 +530,14 @@ static void commit(gr_thread *t, gr_task *task)
     }
 }
 
-static bool leaf_hooks(gr_thread *t, gr_task *task)
+bool gr_task_leaf_hooks(gr_thread *t, gr_task *task)
 {
-    for (uint32_t i = 0; i < task->pending_count; i++) {
-        gr_pending *p = &task->pending[i];
-        if (p->gradient && p->leaf->flags & GR_HOOKED && !gr_run_hooks(t, p->leaf, 0, &p->gradient)) return false;
+    for (uint32_t i = 0; t->hooks && i < task->pending_count; i++) {
+        gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
+        if (!g || !takes_gradient(leaf) || !(leaf->flags & GR_HOOKED)) continue;
+        const bool ok = gr_run_hooks(t, leaf, 0, &g);
+        task->pending[i].gradient = g; /* a hook may have made the list grow */
+        if (!ok) return false;
     }
     return true;
 }
@@ -520,19 +548,15 @@ static inline bool pass(gr_thread *t, gr_task *task, gr_tensor *loss, gr_tensor 
     const bool was_recording = t->recording;
     t->recording = task->create_graph;
     bool ok = gr_task_seed(t, task, loss, gradient) && gr_task_walk(t, task, loss->value ? loss->call : NULL);
-    if (gr_unlikely(t->hooks)) ok = ok && leaf_hooks(t, task);
+    if (gr_unlikely(t->hooks)) ok = ok && gr_task_leaf_hooks(t, task);
     if (ok) ok = task->create_graph ? commit_recorded(t, task) : (commit(t, task), !t->failed);
     t->recording = was_recording;
     gr_task_end(t, task, ok);
     return ok;
 }
 
-GR_HOT bool gr_backward_at(const gr_backward_args *args)
+static inline bool backward_from(gr_thread *t, gr_tensor *loss, const gr_backward_args *args)
 {
-    gr_thread *t = gr_self();
-    gr_tensor *loss = args->loss;
-    if (gr_unlikely(t->failed)) return false;
-    if (!gr_usable(loss, args->site, "backward", "loss")) return false;
     if (gr_unlikely(!loss->requires_grad)) {
         gr_fail(GR_ERROR_STATE, args->site, "backward", "nothing under loss requires grad; a leaf must: gr_requires_grad_");
         return false;
@@ -551,10 +575,17 @@ GR_HOT bool gr_backward_at(const gr_backward_args *args)
     task.of = "loss";
     task.low = loss->value ? loss->oldest : 1;
     task.high = loss->value ? loss->call->first_value + loss->call->outputs - 1 : 0;
-    gr_compound whole;
-    const bool undo = args->create_graph || t->hooks; /* else each rule's results go by themselves */
-    if (gr_unlikely(undo)) whole = gr_compound_begin(NULL);
-    bool ok = gr_task_begin(t, &task) && pass(t, &task, loss, args->gradient);
-    if (gr_unlikely(undo)) gr_compound_end(&whole, ok ? loss : NULL);
-    return ok;
+    return gr_task_begin(t, &task) && pass(t, &task, loss, args->gradient);
+}
+
+GR_HOT bool gr_backward_at(const gr_backward_args *args)
+{
+    gr_thread *t = gr_self();
+    gr_tensor *loss = args->loss;
+    if (gr_unlikely(t->failed)) return false;
+    if (!gr_usable(loss, args->site, "backward", "loss")) return false;
+    if (gr_likely(!args->create_graph && !t->hooks && !gr_view_is_stale(loss))) return backward_from(t, loss, args);
+    const gr_compound whole = gr_compound_begin(NULL); /* else each rule's results go by themselves */
+    loss = gr_view_current(t, loss, args->site);
+    return gr_compound_end(&whole, loss && backward_from(t, loss, args) ? loss : NULL) != NULL;
 }

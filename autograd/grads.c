@@ -18,18 +18,34 @@ static const char *entry_name(const grads_call *call, const char *list, int64_t 
     return text;
 }
 
-static bool list_usable(const grads_call *call, gr_tensors list, const char *name, gr_site site)
+/* Entry i with the history that it has now; a list whose entries change is copied first. */
+static gr_tensor *current_entry(gr_thread *t, gr_tensors *list, bool *copied, int64_t i, gr_site site, const char *op)
 {
-    const gr_thread *t = gr_self();
+    gr_tensor *x = gr_view_current(t, list->item[i], site);
+    if (!x || x == list->item[i]) return x;
+    const size_t bytes = (size_t)list->count * sizeof x;
+    gr_tensor **item = *copied ? list->item : gr_scope_memory(t, bytes);
+    if (!item) return gr_fail_memory(site, op, "the list", bytes);
+    if (!*copied) memcpy(item, list->item, bytes);
+    *copied = true;
+    list->item = item;
+    return item[i] = x;
+}
+
+static bool list_usable(const grads_call *call, gr_tensors *list, const char *name, gr_site site)
+{
+    gr_thread *t = gr_self();
     char text[40];
-    if (list.count <= 0 || !list.item) {
+    bool copied = false;
+    if (list->count <= 0 || !list->item) {
         gr_fail(GR_ERROR_ARGUMENT, site, call->op, "%s is empty; must name a tensor", name);
         return false;
     }
-    for (int64_t i = 0; i < list.count; i++) {
-        const gr_tensor *x = list.item[i];
+    for (int64_t i = 0; i < list->count; i++) {
         const char *wrong = NULL;
-        if (!gr_usable(x, site, call->op, entry_name(call, name, i, text))) return false;
+        if (!gr_usable(list->item[i], site, call->op, entry_name(call, name, i, text))) return false;
+        const gr_tensor *x = current_entry(t, list, &copied, i, site, call->op);
+        if (!x) return false;
         if (!x->requires_grad) wrong = "does not require grad; must: gr_requires_grad_";
         if (x->value && x->thread != t->id) wrong = "has history of another thread; must be used there";
         if (wrong) return gr_fail(GR_ERROR_STATE, site, call->op, "%s %s", text, wrong) != NULL;
@@ -37,10 +53,10 @@ static bool list_usable(const grads_call *call, gr_tensors list, const char *nam
     return true;
 }
 
-static bool arguments_fit(const grads_call *call, const gr_autograd_grads_args *a)
+static bool arguments_fit(const grads_call *call, gr_autograd_grads_args *a)
 {
     char y[40], g[40];
-    if (!list_usable(call, a->outputs, call->outputs, a->site) || !list_usable(call, a->inputs, call->inputs, a->site))
+    if (!list_usable(call, &a->outputs, call->outputs, a->site) || !list_usable(call, &a->inputs, call->inputs, a->site))
         return false;
     if (a->gradients.count && (a->gradients.count != a->outputs.count || !a->gradients.item)) {
         gr_fail(GR_ERROR_ARGUMENT, a->site, call->op, "gradients has %lld entries, outputs %lld; must be as many",
@@ -106,8 +122,19 @@ static bool mark_needed(gr_thread *t, gr_task *task, gr_call *last, const gr_ten
     return true;
 }
 
+/* A recorded pass may hand on what it was given, a view, or one tensor to two inputs. A result is row-major and shares its
+ * memory with nothing: made after the first `owned` results of the scope, else copied. */
+static gr_tensor *own_recorded(gr_tensor *g, uint32_t owned, const gr_tensors *result, int64_t results, gr_site site)
+{
+    bool is_own = g->owned_at != GR_NOT_OWNED && g->owned_at >= owned && !g->base && g->contiguous &&
+                  atomic_load_explicit(&g->storage->refs, memory_order_relaxed) == 1;
+    for (int64_t i = 0; i < results; i++) is_own = is_own && result->item[i] != g;
+    return is_own ? g : gr_clone_at(g, site);
+}
+
 /* The finished gradients, in the inputs' order, go to the open scope. */
-static bool collect(gr_thread *t, gr_task *task, const grads_call *call, const gr_autograd_grads_args *a, gr_tensors *result)
+static bool collect(gr_thread *t, gr_task *task, const grads_call *call, const gr_autograd_grads_args *a, uint32_t owned,
+                    gr_tensors *result)
 {
     char name[40];
     for (int64_t i = 0; i < a->inputs.count; i++) {
@@ -121,6 +148,7 @@ static bool collect(gr_thread *t, gr_task *task, const grads_call *call, const g
             if (!gr_can_own(t)) return gr_fail_memory(a->site, call->op, "the owner's list", sizeof g) != NULL;
             gr_own(t, g);
         }
+        if (g && place && *place && task->create_graph && !(g = own_recorded(g, owned, result, i, a->site))) return false;
         if (place) *place = NULL;
         result->item[i] = g ? g : gr_absent;
     }
@@ -134,6 +162,7 @@ static bool run(gr_thread *t, const grads_call *call, const gr_autograd_grads_ar
                     .site = a->site, .op = call->op, .of = call->outputs};
     gr_call *last = range(a, &task);
     gr_storage *memory = NULL;
+    const uint32_t owned = t->owned_count;
     if (!gr_task_begin(t, &task)) return false;
     const bool was_recording = t->recording;
     t->recording = a->create_graph;
@@ -143,30 +172,29 @@ static bool run(gr_thread *t, const grads_call *call, const gr_autograd_grads_ar
     ok = ok && mark_needed(t, &task, last, &a->inputs, &memory);
     for (int64_t i = 0; ok && i < a->outputs.count; i++)
         ok = gr_task_seed(t, &task, a->outputs.item[i], a->gradients.count ? a->gradients.item[i] : gr_absent);
-    ok = ok && gr_task_walk(t, &task, last) && collect(t, &task, call, a, result);
+    ok = ok && gr_task_walk(t, &task, last) && gr_task_leaf_hooks(t, &task) && collect(t, &task, call, a, owned, result);
     t->recording = was_recording;
     gr_task_end(t, &task, ok);
     if (memory) gr_storage_drop(t, memory);
     return ok;
 }
 
-static gr_tensors grads(const grads_call *call, const gr_autograd_grads_args *a)
+static gr_tensors grads(const grads_call *call, gr_autograd_grads_args a)
 {
     gr_thread *t = gr_self();
     gr_tensors result = {0, NULL};
-    if (t->failed || !arguments_fit(call, a)) return result;
+    if (t->failed) return result;
     const gr_compound whole = gr_compound_begin(NULL);
-    result.item = gr_scope_memory(t, (size_t)a->inputs.count * sizeof(gr_tensor *));
-    if (!result.item)
-        gr_fail_memory(a->site, call->op, "the list of results", (size_t)a->inputs.count * sizeof(gr_tensor *));
-    else if (run(t, call, a, &result))
-        result.count = a->inputs.count;
+    const size_t bytes = (size_t)a.inputs.count * sizeof(gr_tensor *);
+    if (arguments_fit(call, &a) && !(result.item = gr_scope_memory(t, bytes)))
+        gr_fail_memory(a.site, call->op, "the list of results", bytes);
+    if (result.item && run(t, call, &a, &result)) result.count = a.inputs.count;
     return gr_compound_end(&whole, result.count ? result.item[0] : NULL) ? result : (gr_tensors){0, NULL};
 }
 
 gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *a)
 {
-    return grads(&(grads_call){"autograd_grads", "outputs", "inputs", "gradients", true}, a);
+    return grads(&(grads_call){"autograd_grads", "outputs", "inputs", "gradients", true}, *a);
 }
 
 gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *a)
@@ -175,6 +203,6 @@ gr_tensor *gr_autograd_grad_at(const gr_autograd_grad_args *a)
     const gr_autograd_grads_args list = {
         .outputs = {1, &y}, .inputs = {1, &x}, .site = a->site, .gradients = {gradient != gr_absent, &gradient},
         .retain_graph = a->retain_graph, .create_graph = a->create_graph, .allow_unused = a->allow_unused};
-    const gr_tensors result = grads(&(grads_call){"autograd_grad", "y", "x", "gradient", false}, &list);
+    const gr_tensors result = grads(&(grads_call){"autograd_grad", "y", "x", "gradient", false}, list);
     return result.count ? result.item[0] : NULL;
 }

@@ -37,11 +37,17 @@ static void erase(gr_thread *t, uint32_t i)
     gr_watch_changed(t);
 }
 
-static bool may_hook(const gr_thread *t, const gr_tensor *x, gr_site site, const char *op)
+static bool may_hook(gr_thread *t, gr_tensor *x, gr_site site, const char *op)
 {
     if (!gr_usable(x, site, op, "t")) return false;
-    if (x->requires_grad && (!x->value || x->thread == t->id)) return true;
-    gr_fail(GR_ERROR_STATE, site, op, "t does not require grad on this thread; must");
+    const gr_tensor *current = gr_view_current(t, x, site);
+    if (!current) return false;
+    if (current != x)
+        gr_fail(GR_ERROR_STATE, site, op, "t is a view of an outer scope whose base was changed in place; must be of this scope");
+    else if (!x->requires_grad || (x->value && x->thread != t->id))
+        gr_fail(GR_ERROR_STATE, site, op, "t does not require grad on this thread; must");
+    else
+        return true;
     return false;
 }
 
@@ -49,13 +55,14 @@ gr_hook gr_register_hook_at(gr_tensor *x, gr_tensor *(*f)(gr_tensor *, void *), 
 {
     gr_thread *t = gr_self();
     const gr_hook none = {t->id, 0};
-    if (t->failed || !may_hook(t, x, site, "register_hook")) return none;
+    if (t->failed) return none;
     if (!f) {
         gr_fail(GR_ERROR_ARGUMENT, site, "register_hook", "f is NULL; must be a function");
         return none;
     }
-    hook *h = append(t, x, site, "register_hook");
-    if (!h) return none;
+    const gr_compound whole = gr_compound_begin(NULL);
+    hook *h = may_hook(t, x, site, "register_hook") ? append(t, x, site, "register_hook") : NULL;
+    if (!gr_compound_end(&whole, h)) return none;
     h->f = f;
     h->data = data;
     return (gr_hook){t->id, h->id};
@@ -87,8 +94,11 @@ static hook *retained(const gr_tensor *x)
 bool gr_retain_grad_at(gr_tensor *x, gr_site site)
 {
     gr_thread *t = gr_self();
-    if (t->failed || !may_hook(t, x, site, "retain_grad")) return false;
-    return x->value == 0 || retained(x) || append(t, x, site, "retain_grad") != NULL;
+    if (t->failed) return false;
+    const gr_compound whole = gr_compound_begin(NULL);
+    const bool ok = may_hook(t, x, site, "retain_grad") &&
+                    (x->value == 0 || retained(x) || append(t, x, site, "retain_grad"));
+    return gr_compound_end(&whole, ok ? x : NULL) != NULL;
 }
 
 gr_tensor *gr_retained_gradient(const gr_tensor *x)
@@ -131,7 +141,7 @@ bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gra
     uint64_t done = 0;
     for (hook *h; (h = next_hook(t, leaf, value, done, false));) {
         done = h->id;
-        if (!replace(t, gradient, h->f(*gradient, h->data))) return false;
+        if (!replace(t, gradient, h->f(*gradient, h->data)) || t->failed) return false;
     }
     const gr_tensor *g = *gradient;
     for (hook *h = next_hook(t, leaf, value, 0, true); h; h = next_hook(t, leaf, value, h->id, true)) {
@@ -147,6 +157,14 @@ bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gra
         h->pass = t->task->serial;
     }
     return true;
+}
+
+void gr_retained_forget(gr_thread *t, const gr_tensor *x)
+{
+    hook *h = retained(x);
+    if (!h || !h->gradient) return;
+    gr_tensor_discard(t, h->gradient);
+    h->gradient = NULL;
 }
 
 void gr_hooks_settle(gr_thread *t, uint32_t pass, bool ok)

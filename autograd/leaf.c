@@ -11,12 +11,14 @@ gr_tensor *gr_requires_grad__at(gr_tensor *x, bool on, gr_site site)
     if (on && !gr_is_float(x->dtype))
         return gr_fail(GR_ERROR_ARGUMENT, site, "requires_grad_", "t is %s; must be a float to require grad",
                        gr_dtype_name[x->dtype]);
-    if (x->value) {
+    const gr_tensor *current = gr_view_is_stale(x) ? x->base : x;
+    if (current->value) {
         if (on) return x;
         return gr_fail(GR_ERROR_STATE, site, "requires_grad_", "t has history (%s, %s:%d); must be a leaf: gr_detach",
-                       x->call->op->name, gr_file_name(x->call->file), x->call->line);
+                       current->call->op->name, gr_file_name(current->call->file), current->call->line);
     }
     x->requires_grad = on;
+    if (on) x->base = NULL; /* a leaf's history begins with it, whatever its memory shows */
     return x;
 }
 
@@ -39,7 +41,8 @@ bool gr_has_grad_at(const gr_tensor *x, gr_site site)
 bool gr_zero_grad_tensor_at(gr_tensor *x, gr_site site)
 {
     if (gr_error_stands() || !gr_usable(x, site, "zero_grad", "t")) return false;
-    if (!x->value) x->has_grad = false;
+    if (x->value) gr_retained_forget(gr_self(), x);
+    else x->has_grad = false;
     return true;
 }
 

@@ -256,16 +256,26 @@ static gr_geometry place_in_base(const gr_tensor *x, const gr_tensor *base)
     return g;
 }
 
-static bool is_stale(const gr_tensor *x)
+/* Another header for what x shows. */
+static gr_tensor *second_header(gr_thread *t, const gr_tensor *x, gr_site site)
 {
-    return x && x->state == GR_LIVE && x->base && x->base->state == GR_LIVE && x->base->value != x->base_value &&
-           !(x->flags & GR_UNTRACKED_VIEW);
+    gr_tensor *y = gr_can_own(t) ? gr_header_take(t) : NULL;
+    if (!y) return gr_fail_memory(site, "as_strided", "the header of a view", sizeof *y);
+    *y = *x;
+    y->requires_grad = false;
+    y->history = 0;
+    y->owned_at = GR_NOT_OWNED;
+    y->flags = 0;
+    y->grad = NULL;
+    atomic_fetch_add_explicit(&y->storage->refs, 1, memory_order_relaxed);
+    gr_own(t, y);
+    return y;
 }
 
-bool gr_view_is_stale(const gr_call *c)
+bool gr_call_is_stale(const gr_call *c)
 {
     for (int i = 0; i < c->inputs; i++)
-        if (!gr_is_number(c, i) && is_stale(c->slot[i].tensor)) return true;
+        if (!gr_is_number(c, i) && c->slot[i].tensor && gr_view_is_stale(c->slot[i].tensor)) return true;
     return false;
 }
 
@@ -281,6 +291,7 @@ typedef struct gr_refreshed {
 
 static bool remember(gr_thread *t, gr_tensor *x)
 {
+    if (!t->wholes) return true;
     if (!gr_grow(&t->refreshed, &t->refreshed_capacity, t->refreshes, sizeof *t->refreshed)) return false;
     t->refreshed[t->refreshes++] = (gr_refreshed){x, x->history, x->call, x->base_value, x->thread, x->requires_grad};
     return true;
@@ -299,20 +310,32 @@ void gr_views_restore(gr_thread *t, uint32_t from)
     }
 }
 
-/* Takes x from its base again. A view of an outer scope keeps its header, for the history made here ends here. */
-static gr_tensor *refresh(gr_thread *t, gr_tensor *x, const gr_call *c)
+/* Takes x from its base again, which may have been freed: its value is on the tape. A view of an outer scope keeps its
+ * header, for the history made here ends here; another stands for it. */
+static gr_tensor *refresh(gr_thread *t, gr_tensor *x, gr_site site)
 {
-    const gr_geometry g = place_in_base(x, x->base);
-    gr_tensor *again = region_run(x->base, &g, gr_site_of(c));
-    if (!again || x->owned_at < t->scope[t->depth].owned || x->owned_at == GR_NOT_OWNED) return again;
-    if (!remember(t, x))
-        return gr_fail_memory(gr_site_of(c), c->op->name, "the list of views", (t->refreshes + 1) * sizeof *t->refreshed);
-    x->history = again->history;
-    x->call = again->call;
-    x->requires_grad = again->requires_grad;
-    x->thread = t->id;
-    x->base_value = x->base->value;
-    return x;
+    gr_tensor *base = x->base;
+    const bool is_inner = x->owned_at != GR_NOT_OWNED && x->owned_at >= t->scope[t->depth].owned;
+    gr_tensor *y = is_inner ? x : second_header(t, x, site);
+    gr_call *c = y ? gr_call_begin(&region_op, 1, site) : NULL;
+    if (!c) return NULL;
+    if (!y->value && y->grad) { /* a leaf that was: nothing required grad */
+        gr_tensor_kill_gradient(t, y);
+        y->has_grad = false;
+    }
+    if (is_inner && !remember(t, x))
+        return gr_fail_memory(site, "as_strided", "the list of views", (t->refreshes + 1) * sizeof *t->refreshed);
+    *(gr_geometry *)gr_attributes(c) = place_in_base(x, base);
+    c->slot[0] = (gr_slot){.tensor = base, .value = base->value};
+    gr_out(c, 0)->tensor = y;
+    gr_call_record(c, t, base->oldest, 0);
+    y->base_value = base->value;
+    return y;
+}
+
+gr_tensor *gr_view_current(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    return gr_view_is_stale(x) ? refresh(t, x, site) : x;
 }
 
 gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
@@ -324,10 +347,10 @@ gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
     gr_call *kept = (gr_call *)(void *)aside->data;
     bool ok = true;
     for (int i = 0; ok && i < kept->inputs; i++) {
+        gr_slot *slot = &kept->slot[i];
         if (gr_is_number(kept, i)) continue;
-        gr_tensor **x = &kept->slot[i].tensor;
-        if (!*x) *x = gr_absent; /* inputs will be checked again, and may be absent, not NULL */
-        if (is_stale(*x)) ok = (*x = refresh(t, *x, kept)) != NULL;
+        if (!slot->tensor) slot->tensor = gr_absent; /* as the caller gave it: inputs are checked again */
+        else ok = (slot->tensor = gr_view_current(t, slot->tensor, gr_site_of(kept))) != NULL;
     }
     c = ok ? gr_call_begin(kept->op, kept->inputs, gr_site_of(kept)) : NULL;
     if (c) memcpy((void *)c, kept, bytes);

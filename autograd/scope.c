@@ -176,12 +176,18 @@ void gr_scope_end_quietly(const gr_scope *scope)
 
 /* ---- keep, free ---- */
 
+static uint32_t depth_of(const gr_thread *t, uint32_t place)
+{
+    uint32_t depth = t->depth;
+    while (depth > 0 && t->scope[depth].owned > place) depth--;
+    return depth;
+}
+
 /* The entry moves to the enclosing scope: it changes places with the first one of its own scope, which then begins
  * one later. */
 static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
 {
-    uint32_t depth = t->depth;
-    while (depth > 0 && t->scope[depth].owned > owned_at) depth--;
+    const uint32_t depth = depth_of(t, owned_at);
     if (depth == 0) return owned_at; /* the root's: there is nothing further out */
     const uint32_t first = t->scope[depth].owned;
     const uintptr_t other = t->owned[first], own = t->owned[owned_at];
@@ -196,18 +202,27 @@ static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
     return first;
 }
 
+/* Whether base belongs to the scope that owns what is at `place`, or to one around it. */
+static bool outlives(const gr_thread *t, const gr_tensor *base, uint32_t place)
+{
+    const uint32_t depth = depth_of(t, place);
+    return base->owned_at < (depth < t->depth ? t->scope[depth + 1].owned : t->owned_count);
+}
+
 gr_tensor *gr_keep_tensor_at(gr_tensor *x, gr_site site)
 {
     if (!gr_usable(x, site, "keep", "t")) return NULL;
     gr_thread *t = gr_self();
-    if (x->value)
+    const gr_tensor *current = gr_view_is_stale(x) ? x->base : x;
+    if (current->value)
         return gr_fail(GR_ERROR_STATE, site, "keep",
-                       "t has history made in this scope (%s, %s:%d); must be detached: gr_detach", x->call->op->name,
-                       gr_file_name(x->call->file), x->call->line);
+                       "t has history made in this scope (%s, %s:%d); must be detached: gr_detach",
+                       current->call->op->name, gr_file_name(current->call->file), current->call->line);
     if (!gr_is_owned(t, x->owned_at, x, GR_OWNS_TENSOR))
         return gr_fail(GR_ERROR_STATE, site, "keep", "t is not owned by a scope of this thread; must be");
+    const bool moves = depth_of(t, x->owned_at) > 0;
     x->owned_at = keep_entry(t, x->owned_at);
-    x->base = NULL;
+    if (moves && x->base && !outlives(t, x->base, x->owned_at)) x->base = NULL;
     return x;
 }
 

@@ -316,7 +316,7 @@ static GR_COLD gr_tensor *run_refreshed(gr_call *c, gr_thread *t)
 /* What is not an ordinary call with one result: stale views, changes in place, several outputs, users' ops. */
 static __attribute__((noinline)) gr_tensor *run_checked(gr_call *c, gr_thread *t, histories h)
 {
-    if (h.stale && t->recording && gr_view_is_stale(c)) return run_refreshed(c, t);
+    if (h.stale && t->recording && c->op->backward && gr_call_is_stale(c)) return run_refreshed(c, t);
     if (c->op->in_place) return run_in_place(c, t, &h);
     const uint32_t owned = t->owned_count;
     if (!make_outputs(c, t, h.device)) return NULL;
@@ -369,7 +369,8 @@ static bool overlaps(const gr_tensor *a, const gr_tensor *b)
     int64_t last_a = 0, last_b = 0;
     for (int d = 0; d < a->dim; d++) {
         last_a += (a->axis[d].size - 1) * a->axis[d].stride;
-        same = same && a->axis[d].size == b->axis[d].size && a->axis[d].stride == b->axis[d].stride;
+        const int64_t size = a->axis[d].size; /* of size 1 the stride is of no account */
+        same = same && size == b->axis[d].size && (size == 1 || a->axis[d].stride == b->axis[d].stride);
     }
     for (int d = 0; d < b->dim; d++) last_b += (b->axis[d].size - 1) * b->axis[d].stride;
     const int64_t size = gr_dtype_size[a->dtype];
@@ -394,6 +395,8 @@ static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
     if (root->requires_grad && root->value == 0)
         return gr_call_fail(c, "%s is %s leaf that requires grad; must be changed with recording off: gr_no_grad_begin",
                             name, root == x ? "a" : "a view of a");
+    if (root->base) /* what else it showed would not learn of the change */
+        return gr_call_fail(c, "%s is a view of a tensor that was freed; must be on its own: gr_clone", name);
     if (x->flags & GR_UNTRACKED_VIEW)
         return gr_call_fail(c, "%s is a view made with recording off; must be made with recording on", name);
     const uint32_t inner = t->scope[t->depth].owned;
@@ -427,7 +430,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     gr_tensor *x = c->slot[0].tensor;
     if (!may_change(c, t, x, h->needs) || !keeps_looks(c, x)) return NULL;
     gr_out(c, 0)->tensor = x;
-    const bool records = t->recording && op->backward && (h->needs || (x->base && x->base->requires_grad));
+    const bool records = t->recording && op->backward && h->needs; /* a view of what requires grad does, too: may_change */
     const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
     if (records && !gr_view_may_replace_base(t, x, c)) return NULL;

@@ -200,6 +200,8 @@ bool gr_task_begin(gr_thread *t, gr_task *task);
 bool gr_seed_fits(const gr_tensor *y, const gr_tensor *given, gr_site site, const char *op, const char *y_name, const char *name);
 bool gr_task_seed(gr_thread *t, gr_task *task, gr_tensor *y, gr_tensor *given);
 bool gr_task_walk(gr_thread *t, gr_task *task, gr_call *last);
+/* The hooks of the leaves. */
+bool gr_task_leaf_hooks(gr_thread *t, gr_task *task);
 void gr_task_end(gr_thread *t, gr_task *task, bool ok);
 /* Leaves whose gradient is asked for, and where a value's or such a leaf's gradient collects. */
 bool gr_task_want(gr_thread *t, gr_task *task, gr_tensor *leaf);
@@ -213,10 +215,13 @@ static inline bool gr_is_recording_backward(void)
 
 /* ---- views (view.c) ---- */
 /* An input is a view whose base has moved on: it is taken again, in front of the call, which moves. */
-bool gr_view_is_stale(const gr_call *c);
+bool gr_call_is_stale(const gr_call *c);
 GR_COLD gr_call *gr_view_refresh(gr_thread *t, gr_call *c);
 /* The views that were taken again since then become what they were. */
 void gr_views_restore(gr_thread *t, uint32_t from);
+/* x with the history that it has now, whether or not calls are recorded: x, or, of an outer scope, what stands for it
+ * here. NULL without memory. */
+gr_tensor *gr_view_current(gr_thread *t, gr_tensor *x, gr_site site);
 /* x, a view, is changed in place by c: room for what follows, before anything changes; and afterwards its base's history
  * becomes "the old one with x's region replaced". */
 bool gr_view_may_replace_base(gr_thread *t, const gr_tensor *x, const gr_call *c);
@@ -230,6 +235,7 @@ void gr_hooks_settle(gr_thread *t, uint32_t pass, bool ok);
 void gr_hooks_forget_values(gr_thread *t, uint32_t from);
 void gr_hooks_forget_tensor(gr_thread *t, const gr_tensor *x);
 gr_tensor *gr_retained_gradient(const gr_tensor *x);
+void gr_retained_forget(gr_thread *t, const gr_tensor *x);
 
 /* ---- scopes (scope.c) ---- */
 /* Ends what was made after the first `keep` owned objects. */

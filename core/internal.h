@@ -429,6 +429,11 @@ static inline gr_tensor gr_alias(const gr_tensor *x)
     view.contiguous = gr_is_row_major(&view);
     return view;
 }
+/* A view whose base has another value since: before its history counts it is to be taken from the base again. */
+static inline bool gr_view_is_stale(const gr_tensor *x)
+{
+    return gr_unlikely(x->base != NULL) && x->base->value != x->base_value && !(x->flags & GR_UNTRACKED_VIEW);
+}
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
 /* The element at an offset, in elements, from t's first: a real, integer or bool. */
 gr_value gr_read_element(const gr_tensor *t, int64_t offset);

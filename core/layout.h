@@ -40,10 +40,7 @@ enum {
 /* The header of a tensor, three cache lines. The first holds all that a call on equal shapes reads. A header goes back
  * to the pool only when its scope ends, so the tape may point to it even after gr_free. */
 struct gr_tensor {
-    union {
-        char *data;            /* of element 0 */
-        const char *died_file; /* dead: where its scope ended */
-    };
+    char *data; /* of element 0 */
     gr_storage *storage;
     int64_t numel;
     union {
@@ -78,7 +75,10 @@ struct gr_tensor {
         struct gr_call *call; /* value != 0: that made the value */
         gr_tensor *grad;      /* leaf: the accumulated gradient, owned by it */
     };
-    gr_tensor *base;      /* view of a tensor whose history it follows, or NULL */
+    union {
+        gr_tensor *base;       /* view of a tensor whose history it follows, even when that was freed; or NULL */
+        const char *died_file; /* dead: where its scope ended */
+    };
     gr_axis axis[GR_MAX_DIMS];
     uint32_t base_value;  /* base's value when this view's history was recorded */
 };

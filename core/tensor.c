@@ -182,7 +182,8 @@ bool gr_is_contiguous_at(const gr_tensor *t, gr_site site)
 
 bool gr_requires_grad_of_at(const gr_tensor *t, gr_site site)
 {
-    return gr_usable(t, site, "requires_grad", "t") && t->requires_grad;
+    if (!gr_usable(t, site, "requires_grad", "t")) return false;
+    return t->requires_grad || (gr_view_is_stale(t) && t->base->requires_grad);
 }
 
 void *gr_data_at(gr_tensor *t, gr_site site)

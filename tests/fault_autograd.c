@@ -130,6 +130,28 @@ static bool views_in_place(world *w, int step, bool *ended)
     END
 }
 
+/* Views of an outer scope that their base has left behind: others stand for them in a pass. */
+static bool outdated_views(world *w, int step, bool *ended)
+{
+    gr_tensor **t = w->t;
+    int n = 0;
+    MAKE(t[0], gr_randn_with(GR_SHAPE(6, 40), .requires_grad = true))
+    MAKE(t[1], gr_mul(t[0], 1))
+    MAKE(t[2], gr_select(t[1], 0, 1))
+    MAKE(t[3], gr_narrow(t[1], 0, 2, 2))
+    DO(gr_mul_(t[1], 3) != NULL)
+    DO((w->scope[0] = gr_scope_begin()).serial != 0)
+    MAKE(t[4], gr_ones(40))
+    MAKE(t[5], gr_ones(2, 40))
+    LIST(gr_autograd_grads(((gr_tensors){2, (gr_tensor *[]){t[2], t[3]}}), ((gr_tensors){1, (gr_tensor *[]){t[0]}}),
+                           .gradients = ((gr_tensors){2, (gr_tensor *[]){t[4], t[5]}}), .retain_graph = true))
+    DO(gr_backward(t[2], .gradient = t[4], .retain_graph = true))
+    DO(gr_scope_end(w->scope[0]))
+    DO(gr_retain_grad(t[3]))
+    DO(gr_backward(t[3], .gradient = t[3], .create_graph = true))
+    END
+}
+
 static bool indexing(world *w, int step, bool *ended)
 {
     gr_tensor **t = w->t;
@@ -293,6 +315,7 @@ const named_program autograd_programs[] = {{"forward and backward", forward_and_
                                            {"second order", second_order},
                                            {"gradients as results", gradients_as_results},
                                            {"views and changes in place", views_in_place},
+                                           {"outdated views", outdated_views},
                                            {"indexing", indexing},
                                            {"hooks", hooks},
                                            {"many leaves", many_leaves},

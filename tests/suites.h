@@ -24,6 +24,7 @@
     SUITE(corners) \
     SUITE(matmul) \
     SUITE(autograd) \
+    SUITE(histories) \
     SUITE(gradients) \
     SUITE(properties) \
     SUITE(show) \
