@@ -45,9 +45,11 @@ SOURCES = $(filter-out $(LOOPS),$(wildcard core/*.c core/cpu/*.c autograd/*.c nn
 HEADERS = $(wildcard gradus.h core/*.h autograd/*.h nn/*.h optim/*.h)
 PUBLIC = gradus.h core/base.h core/core.h core/csv.h core/random.h core/tensor.h autograd/anomaly.h autograd/autograd.h \
          autograd/function.h autograd/op.h autograd/show.h autograd/view.h nn/nn.h nn/module.h optim/optim.h
-ISAS = base avx2 avx512
-ifeq ($(filter x86_64 amd64,$(shell uname -m)),)
-ISAS = base
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+ISAS ?= base avx2 avx512
+endif
+ISAS ?= base
+ifeq ($(ISAS),base)
 CPPFLAGS += -DGR_ONLY_BASE
 endif
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(foreach isa,$(ISAS),$(LOOPS:%.c=$(B)/%_$(isa).o))
@@ -95,6 +97,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/gradus.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
 
+include tests/fuzz/fuzz.mk
 include tests/cuda/emulator.mk
 include cuda/cuda.mk
 
@@ -119,7 +122,7 @@ $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 test:
 	tests/install.sh
 	$(MAKE) check
-check: all $(B)/tests/run demos $(EMULATED_PLUGIN)
+check: all $(B)/tests/run demos $(EMULATED_PLUGIN) corpus
 	rm -f $(B)/tests/sites.*
 	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
 	tests/allocation_sites.sh $(B)
@@ -137,7 +140,7 @@ suite: $(B)/tests/run
 # Debug builds: the suite under ASan and UBSan; that of the threads under TSan.
 sanitize:
 	tests/install.sh
-	$(MAKE) DEBUG=1 B=$(B)/debug suite
+	$(MAKE) DEBUG=1 B=$(B)/debug suite corpus
 	TSAN_OPTIONS=die_after_fork=0 CK_FORK=no CK_RUN_SUITE=threads $(MAKE) DEBUG=1 SAN=thread BLAS=no B=$(B)/tsan suite
 
 # clang's MemorySanitizer: the whole suite, without OpenBLAS, which is not compiled by it.
@@ -167,9 +170,10 @@ check-all: test sanitize msan valgrind analyze
 	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check
+	$(MAKE) fuzz
 
 format:
-	clang-format -i $(HEADERS) $(SOURCES) $(LOOPS) $(wildcard tests/*.c tests/*.h demos/*.c bench/*.c)
+	clang-format -i $(HEADERS) $(SOURCES) $(LOOPS) $(wildcard tests/*.c tests/*.h tests/fuzz/*.[ch] demos/*.c bench/*.c)
 
 clean:
 	rm -rf $(B)

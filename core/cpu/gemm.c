@@ -326,10 +326,10 @@ static inline bool product(const kind *type, const gr_product *x)
     return true;
 }
 
-#if defined(__x86_64__) || defined(__i386__)
-#define LOOPS(t) &gr_gemm_loops_##t##_base, &gr_gemm_loops_##t##_avx2, &gr_gemm_loops_##t##_avx512
-#else
+#ifdef GR_ONLY_BASE
 #define LOOPS(t) &gr_gemm_loops_##t##_base
+#else
+#define LOOPS(t) &gr_gemm_loops_##t##_base, &gr_gemm_loops_##t##_avx2, &gr_gemm_loops_##t##_avx512
 #endif
 
 static const kind f32 = {

@@ -7,7 +7,7 @@
 
 static int detected(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#ifndef GR_ONLY_BASE
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return GR_ISA_BASE;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl"))
