@@ -13,9 +13,6 @@ static bool check_index(gr_call *c, const gr_tensor *index, int64_t size)
     char text[GR_SHAPE_TEXT];
     for (int64_t i = 0; i < index->numel; i++) {
         const int64_t k = at[i * index->axis[0].stride];
-        if (size == 0)
-            return gr_call_fail(c, "x is %s; must have an element in the dimension to select from",
-                                gr_shape_text(c->slot[0].tensor, text));
         if (k < 0 || k >= size)
             return gr_call_fail(c, "index[%lld] is %lld, x is %s; must be 0 to %lld", (long long)i, (long long)k,
                                 gr_shape_text(c->slot[0].tensor, text), (long long)size - 1);
@@ -31,6 +28,8 @@ static bool select_shape(gr_call *c)
     if (x->device != index->device) return gr_call_same_key(c, 0, 1);
     if (index->dtype != GR_INT64 || index->dim != 1)
         return gr_call_fail(c, "index is %s %s; must be int64, 1-d", gr_dtype_name[index->dtype], gr_shape_text(index, text));
+    if (x->axis[*dim].size == 0 && index->numel > 0)
+        return gr_call_fail(c, "x is %s; must have an element in the dimension to select from", gr_shape_text(x, text));
     if (index->device == 0 && !check_index(c, index, x->axis[*dim].size)) return false;
     int64_t size[GR_MAX_DIMS];
     for (int d = 0; d < x->dim; d++) size[d] = d == *dim ? index->numel : x->axis[d].size;

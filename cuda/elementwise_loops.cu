@@ -232,7 +232,7 @@ static __device__ __forceinline__ void run_pack(Result *to, bool sums, const add
     GR_UNROLL
     for (int j = 0; j < N; j++) {
         const typename Row::result r = Row::value(v[0][j], v[1][j], v[2][j], v[GR_DY][j], v[GR_Y][j], n.param);
-        y.v[j] = sums ? (Result)((real)y.v[j] + (real)r) : (Result)r;
+        y.v[j] = sums ? (Result)((real)y.v[j] + (real)(Result)r) : (Result)r;
     }
     *at = y;
 }
@@ -265,7 +265,7 @@ __global__ void strided_kernel(Result *to, bool sums, const int *stop, addresses
         for (int k = 0; k < GR_SOURCES; k++) v[k] = number_at(a, n, k, offset[k]);
         const typename Row::result r = Row::value(v[0], v[1], v[2], v[GR_DY], v[GR_Y], n.param);
         Result *y = to + offset[GR_SOURCES];
-        *y = sums ? (Result)((real)*y + (real)r) : (Result)r;
+        *y = sums ? (Result)((real)*y + (real)(Result)r) : (Result)r;
     }
 }
 

@@ -10,18 +10,20 @@
 
 const gr_dtype dtypes[DTYPES] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
 
-int tests_left_out;
-
 const void *elements(const gr_tensor *t)
 {
     return gr_data(gr_to((gr_tensor *)t, .device = gr_cpu()));
 }
 
+int times(int count)
+{
+    return gr_default_device().kind == gr_cpu().kind ? count : count / 100;
+}
+
 bool on_cpu(const char *why)
 {
     const bool yes = gr_default_device().kind == gr_cpu().kind;
-    if (!yes) printf("left out on this device: %s\n", why);
-    tests_left_out += !yes;
+    if (!yes) printf("left out on this device: %s\n", why), fflush(stdout);
     return yes;
 }
 

@@ -14,9 +14,10 @@ bool same_number(double a, double b);
 
 /* The elements in the host's memory: where they are, or a row-major copy that the scope owns. */
 const void *elements(const gr_tensor *t);
-/* False on another default device than the CPU, which is said and counted: the test is left out there, and why. */
+/* False on another default device than the CPU, and then a line says that the test is left out there, and why. */
 bool on_cpu(const char *why);
-extern int tests_left_out;
+/* So many times on the CPU; on other devices, where a call takes a hundred times as long, a hundredth. */
+int times(int count);
 
 /* From the first to the second, errors are counted and not printed; as fixtures of a test. */
 void catch_errors(void);

@@ -85,7 +85,7 @@ static gr_tensor *taken_back(gr_tensor *x)
         !gr_set_float32_matmul_precision_at((gr_precision)I(0), GR_HERE), IN_INT(precision, GR_HIGHEST, 0, GR_HIGH)) \
     PLAIN(manual_seed, LASTS, (gr_manual_seed(9), gr_error() != NULL)) \
     PLAIN(default_dtype, READS, gr_default_dtype() == GR_DTYPE_DEFAULT) \
-    PLAIN(default_device, READS, gr_default_device().kind != gr_cpu().kind) \
+    PLAIN(default_device, READS, gr_default_device().index != 0) \
     PLAIN(num_threads, READS, gr_num_threads() < 1) \
     PLAIN(cpu, READS, gr_cpu().kind != 0) \
     PLAIN(cuda_is_available, READS, gr_cuda_is_available() != (gr_cuda_device_count() > 0)) \
