@@ -66,34 +66,39 @@ static bool make_current(int index)
     return true;
 }
 
+/* What fails here was to go anyway; parts that were never made are NULL. */
+static void end(thread_stream *s)
+{
+    if (s->stream) cudaStreamSynchronize(s->stream);
+    for (int i = 0; i < 2; i++) {
+        if (s->copied[i]) cudaEventDestroy(s->copied[i]);
+        cudaFreeHost(s->staging[i]);
+    }
+    cudaFreeHost(s->seen);
+    cudaFree(s->error);
+    cudaFree(s->workspace);
+    if (s->stream) cudaStreamDestroy(s->stream);
+    cudaGetLastError();
+    *s = thread_stream();
+}
+
 static void thread_end()
 {
-    for (thread_stream &s : streams.at) {
-        if (!s.ready || !make_current((int)(&s - streams.at))) continue;
-        cudaStreamSynchronize(s.stream);
-        for (int i = 0; i < 2; i++) {
-            cudaEventDestroy(s.copied[i]);
-            cudaFreeHost(s.staging[i]);
-        }
-        cudaFreeHost(s.seen);
-        cudaFree(s.error);
-        cudaFree(s.workspace);
-        cudaStreamDestroy(s.stream);
-        cudaGetLastError(); /* what fails here was to go anyway */
-        s = thread_stream();
-    }
+    for (thread_stream &s : streams.at)
+        if (s.ready && make_current((int)(&s - streams.at))) end(&s);
 }
 
 static bool make(thread_stream *s)
 {
-    if (!GR_CUDA(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking))) return false;
-    s->ready = true; /* from here on the end of the thread clears up */
+    s->ready = GR_CUDA(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking));
     for (int i = 0; i < 2; i++)
-        if (!GR_CUDA(cudaMallocHost((void **)&s->staging[i], staging_bytes)) ||
-            !GR_CUDA(cudaEventCreateWithFlags(&s->copied[i], cudaEventDisableTiming)))
-            return false;
-    return GR_CUDA(cudaMallocHost((void **)&s->seen, sizeof *s->seen)) && GR_CUDA(cudaMalloc((void **)&s->error, sizeof *s->error)) &&
-           GR_CUDA(cudaMemsetAsync(s->error, 0, sizeof *s->error, s->stream));
+        s->ready = s->ready && GR_CUDA(cudaMallocHost((void **)&s->staging[i], staging_bytes)) &&
+                   GR_CUDA(cudaEventCreateWithFlags(&s->copied[i], cudaEventDisableTiming));
+    s->ready = s->ready && GR_CUDA(cudaMallocHost((void **)&s->seen, sizeof *s->seen)) &&
+               GR_CUDA(cudaMalloc((void **)&s->error, sizeof *s->error)) &&
+               GR_CUDA(cudaMemsetAsync(s->error, 0, sizeof *s->error, s->stream));
+    if (!s->ready) end(s);
+    return s->ready;
 }
 
 static thread_stream *stream_of(int device)
@@ -148,11 +153,12 @@ static bool upload(int device, void *to, const void *from, size_t bytes)
 
 /* ---- indices out of range ---- */
 
-enum { OFFENCES = 1024 }; /* calls that are remembered; a stream is waited for more often than that */
+enum { OFFENCES = 1024 }; /* calls that are remembered; of those before, the line is not known */
 static struct {
     std::mutex lock;
     int count;
     struct {
+        int number;
         gr_site site;
         const char *op, *argument;
         int64_t size;
@@ -164,6 +170,7 @@ int gr_offence_call(const char *argument, int64_t size)
     const std::lock_guard<std::mutex> hold(offences.lock);
     const int number = ++offences.count > 0 ? offences.count : (offences.count = 1);
     auto &c = offences.call[number % OFFENCES];
+    c.number = number;
     c.site = gr_host->running(&c.op);
     c.argument = argument;
     c.size = size;
@@ -178,6 +185,11 @@ static bool report(thread_stream *s)
     GR_CUDA(cudaMemsetAsync(s->error, 0, sizeof *s->error, s->stream));
     const std::lock_guard<std::mutex> hold(offences.lock);
     const auto &c = offences.call[seen.call % OFFENCES];
+    if (c.number != seen.call) {
+        snprintf(text, sizeof text, "index[%lld] of an earlier call is %lld; must be in range", (long long)seen.place, (long long)seen.index);
+        gr_host->fail(GR_ERROR_ARGUMENT, text);
+        return false;
+    }
     snprintf(text, sizeof text, "%s[%lld] is %lld; must be 0 to %lld", c.argument, (long long)seen.place, (long long)seen.index,
              (long long)c.size - 1);
     gr_host->fail_at(c.site, c.op, text);
@@ -196,10 +208,13 @@ static bool download(int device, void *to, const void *from, size_t bytes)
 {
     thread_stream *s = stream_of(device);
     if (!s) return false;
-    const bool small = bytes <= staging_bytes;
-    if (small && !GR_CUDA(cudaEventSynchronize(s->copied[s->turn]))) return false;
-    if (!GR_CUDA(cudaMemcpyAsync(small ? s->staging[s->turn] : to, from, bytes, cudaMemcpyDeviceToHost, s->stream)) || !wait(s))
+    const bool small = bytes <= staging_bytes; /* what the buffer was filled for is earlier in the stream */
+    if (!GR_CUDA(cudaMemcpyAsync(small ? s->staging[s->turn] : to, from, bytes, cudaMemcpyDeviceToHost, s->stream))) return false;
+    if (!wait(s)) {
+        cudaStreamSynchronize(s->stream); /* nothing is on its way into the buffer, or into memory of the caller */
+        cudaGetLastError();
         return false;
+    }
     if (small) memcpy(to, s->staging[s->turn], bytes);
     return true;
 }

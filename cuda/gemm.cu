@@ -259,12 +259,12 @@ static bool choose(plan *p, cublasLtHandle_t handle, size_t workspace)
     return true;
 }
 
-/* The plan for this product: kept from an earlier one, or made. */
+/* The plan for this product: kept from an earlier one that could do with this workspace, or made. */
 static plan *plan_of(cublasLtHandle_t handle, const gr_product &x, size_t workspace)
 {
     const plan_key key = key_of(x);
     plan *p = place_of(key);
-    if (p->ready && !memcmp(&p->key, &key, sizeof key)) return p;
+    if (p->ready && p->workspace <= workspace && !memcmp(&p->key, &key, sizeof key)) return p;
     p->end();
     memcpy(&p->key, &key, sizeof key);
     p->ready = describe_operation(p, x) && set_bias(p, x) && choose(p, handle, workspace);

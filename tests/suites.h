@@ -37,7 +37,9 @@
     SUITE(misuse) \
     SUITE(memory) \
     SUITE(faults) \
-    SUITE(threads)
+    SUITE(threads) \
+    SUITE(device) \
+    SUITE(emulated)
 
 #define DECLARE_SUITE(name) Suite *name##_suite(void);
 SUITES(DECLARE_SUITE)

@@ -14,7 +14,8 @@
  *                                   entries that are not used must be zero
  *   CUBLASLT  present | absent      whether the library is found
  *   FAIL      <what>:<k>[:again]    see gr_emulator_fail
- *   QUIET     0 | 1                 no explanation on stderr beside an error that CUDA would return too */
+ *   QUIET     0 | 1                 no explanation on stderr beside an error that CUDA would return too
+ *   LAUNCHES  <path>                at the end of the process each kernel's launches are appended there: "3 unary<exp, float>" */
 #ifndef GR_EMULATOR_H
 #define GR_EMULATOR_H
 #include <stdbool.h>

@@ -1,0 +1,296 @@
+/* test_emulated.c - what only an emulated GPU can show: when somebody waits, how many kernels run, calls of CUDA that fail one
+ * after the other, memory that is used up, a device that is lost. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gradus.h"
+#include "tests/cuda/emulator.h"
+#include "tests/look.h"
+#include "tests/suites.h"
+
+/* ---- the emulator's own functions ---- */
+
+static struct {
+    void (*count)(gr_emulator_counts *counts);
+    int64_t (*launches)(const char *name);
+    bool (*set)(const char *name, const char *value);
+    void (*refuse)(const char *what, int64_t k, int error, bool again);
+    int64_t (*failures)(void);
+    const char *(*last_synchronisation)(void);
+} emulator;
+
+static bool found(void *plugin, const char *name, void *to)
+{
+    void *f = dlsym(plugin, name);
+    memcpy(to, &f, sizeof f);
+    return f != NULL;
+}
+
+static bool find_emulator(void)
+{
+    const char *path = getenv("GRADUS_CUDA_PLUGIN");
+    void *plugin = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
+    return plugin && found(plugin, "gr_emulator_count", &emulator.count) && found(plugin, "gr_emulator_launches", &emulator.launches) &&
+           found(plugin, "gr_emulator_set", &emulator.set) && found(plugin, "gr_emulator_fail", &emulator.refuse) &&
+           found(plugin, "gr_emulator_failures", &emulator.failures) &&
+           found(plugin, "gr_emulator_last_synchronisation", &emulator.last_synchronisation);
+}
+
+static void begin(void)
+{
+    ck_assert(find_emulator());
+    catch_errors();
+}
+
+static int64_t waits(void)
+{
+    gr_emulator_counts c;
+    emulator.count(&c);
+    return c.synchronisations;
+}
+
+/* ---- a training loop ---- */
+
+typedef struct {
+    gr_module *m;
+    gr_optim *o;
+    gr_tensor *x, *y;
+} training;
+
+static training begin_training(void)
+{
+    gr_manual_seed(2);
+    training t = {.m = gr_nn_sequential(gr_nn_linear(6, 9), gr_nn_relu(), gr_nn_linear(9, 3))};
+    t.o = gr_optim_sgd(gr_parameters(t.m), .lr = 0.05, .momentum = 0.9);
+    t.x = gr_randn(12, 6);
+    t.y = gr_randn(12, 3);
+    return t;
+}
+
+static bool step(training *t, double *loss)
+{
+    const gr_scope scope = gr_scope_begin();
+    gr_tensor *now = NULL;
+    bool ok = gr_zero_grad(t->o);
+    ok = ok && (now = gr_mse_loss(gr_forward(t->m, t->x), t->y)) && gr_backward(now) && gr_step(t->o);
+    if (ok && loss) *loss = gr_item(now);
+    gr_scope_end(scope);
+    return ok && !gr_error();
+}
+
+START_TEST(a_step_does_not_wait)
+{
+    training t = begin_training();
+    for (int i = 0; i < 3; i++) ck_assert_msg(step(&t, NULL), "%s", gr_error());
+    const int64_t before = waits();
+    for (int i = 0; i < 10; i++) ck_assert(step(&t, NULL));
+    ck_assert_msg(waits() == before, "%s waited", emulator.last_synchronisation());
+    double loss;
+    ck_assert(step(&t, &loss));
+    ck_assert_int_eq(waits(), before + 1); /* gr_item does */
+}
+END_TEST
+
+START_TEST(an_optimizer_has_one_launch_for_all_parameters)
+{
+    training t = begin_training();
+    ck_assert(step(&t, NULL));
+    gr_emulator_counts before, after;
+    ck_assert(gr_backward(gr_mse_loss(gr_forward(t.m, t.x), t.y)) && gr_synchronize(gr_cuda(0)));
+    emulator.count(&before);
+    ck_assert(gr_step(t.o));
+    emulator.count(&after);
+    ck_assert_int_eq(after.launches - before.launches, 1);
+}
+END_TEST
+
+/* ---- failures ---- */
+
+/* Some of everything; its results in `out`. False after an error; it can be run again. */
+enum { RESULTS = 4 };
+static bool program(double out[RESULTS])
+{
+    static const int64_t places[] = {4, 0};
+    const gr_scope scope = gr_scope_begin();
+    gr_manual_seed(5);
+    gr_module *m = gr_nn_linear(4, 3);
+    gr_optim *o = gr_optim_sgd(gr_parameters(m), .lr = 0.01, .momentum = 0.5);
+    gr_tensor *rows = gr_reshape(gr_arange(0, 20, 1), 5, 4), *some = gr_index_select(rows, 0, gr_from(places, 2));
+    gr_tensor *y = gr_softplus(gr_forward(m, gr_mul(some, 0.1))), *loss = gr_mean(y);
+    const bool trained = gr_backward(loss) && gr_step(o);
+    out[0] = gr_item(loss);
+    out[1] = gr_item(gr_max(gr_module_tensor(m, "weight")));
+    out[2] = gr_at(gr_sum(rows, .dim = 0), 3);
+    out[3] = gr_item(gr_sum(gr_where(gr_gt(rows, 7), rows, -1)));
+    const bool ok = trained && !gr_error();
+    gr_scope_end(scope);
+    return ok;
+}
+
+/* Whatever a call's k-th use answers, the program ends with an error that names the call, or as if nothing had been; and the
+ * next run has the same bits. In a thread of its own, which makes its stream and takes its first memory. */
+typedef struct {
+    const char *what, *named;
+    int64_t k;
+    bool has_failed;
+    double want[RESULTS];
+    char complaint[400];
+} attempt;
+
+static void *run_attempt(void *data)
+{
+    attempt *a = data;
+    double got[RESULTS] = {0};
+    emulator.refuse(a->what, a->k, 0, false);
+    const bool ok = program(got);
+    a->has_failed = emulator.failures() > 0;
+    emulator.refuse(NULL, 0, 0, false);
+    const gr_error_code kind = gr_error_kind();
+    const char *text = gr_error() ? gr_error() : "";
+    if (ok ? memcmp(got, a->want, sizeof got) != 0 : (kind != GR_ERROR_DEVICE && kind != GR_ERROR_MEMORY) ||
+        !strstr(text, "test_emulated.c:") || !strstr(text, a->named))
+        snprintf(a->complaint, sizeof a->complaint, "%s", ok ? "other results" : text);
+    gr_error_clear();
+    if (!*a->complaint && (!program(got) || memcmp(got, a->want, sizeof got) != 0))
+        snprintf(a->complaint, sizeof a->complaint, "afterwards: %s", gr_error() ? gr_error() : "other results");
+    return NULL;
+}
+
+static void survive(const char *what, const char *named, int least)
+{
+    attempt a = {.what = what, .named = named, .has_failed = true};
+    ck_assert_msg(program(a.want), "%s", gr_error());
+    gr_shutdown();
+    while (a.has_failed) {
+        pthread_t thread;
+        a.k++;
+        gr_cuda_empty_cache();
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_attempt, &a), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_msg(!*a.complaint, "%s %d: %s", what, (int)a.k, a.complaint);
+    }
+    ck_assert_int_ge(a.k - 1, least); /* so many uses have failed */
+}
+
+START_TEST(every_launch_may_fail)
+{
+    survive("launch", " failed: cudaErrorLaunchOutOfResources", 15);
+}
+END_TEST
+
+START_TEST(every_call_may_fail)
+{
+    survive("call", "", 40);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail)
+{
+    survive("cudaMalloc", "", 1);
+}
+END_TEST
+
+START_TEST(every_product_may_fail)
+{
+    survive("cublasLtMatmul", "cublasLtMatmul failed: CUBLAS_STATUS_EXECUTION_FAILED", 2);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+enum { MIB = 1 << 20 };
+
+START_TEST(kept_blocks_are_given_up_before_memory_is_short)
+{
+    gr_cuda_empty_cache();
+    const gr_scope scope = gr_scope_begin();
+    for (int i = 0; i < 4; i++) ck_assert_ptr_nonnull(gr_zeros(4 * MIB)); /* 16 MiB each */
+    gr_scope_end(scope);
+    const int64_t kept = gr_cuda_memory_reserved(0);
+    ck_assert_int_ge(kept, 64 * MIB);
+    ck_assert_int_lt(gr_cuda_memory_allocated(0), MIB);
+    char limit[32];
+    snprintf(limit, sizeof limit, "%lld", (long long)kept + 8 * MIB);
+    ck_assert(emulator.set("MEMORY", limit));
+    gr_tensor *large = gr_zeros(12 * MIB); /* 48 MiB: only without what is kept */
+    ck_assert_msg(large != NULL, "%s", gr_error());
+    ck_assert_int_lt(gr_cuda_memory_reserved(0), kept);
+    ck_assert_ptr_null(gr_zeros(64 * MIB));
+    ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
+    expect_one_error("zeros: no memory for the result [67108864] float32 (268435456 bytes)");
+    ck_assert(gr_at(large, 12 * MIB - 1) == 0);
+}
+END_TEST
+
+START_TEST(a_module_moves_whole_or_not_at_all)
+{
+    for (int k = 1;; k++) {
+        gr_set_default_device(gr_cpu());
+        gr_shutdown();
+        gr_cuda_empty_cache();
+        gr_module *m = gr_nn_sequential(gr_nn_linear(300, 400), gr_nn_linear(400, 500));
+        const double weight = gr_at(gr_module_tensor(m, "1.weight"), 3, 4);
+        emulator.refuse("cudaMalloc", k, 0, true);
+        const bool moved = gr_module_to(m, .device = gr_cuda(0)) != NULL;
+        emulator.refuse(NULL, 0, 0, false);
+        const char *const names[] = {"0.weight", "0.bias", "1.weight", "1.bias"};
+        for (int i = 0; i < 4; i++)
+            ck_assert_int_eq(gr_device_of(gr_module_tensor(m, names[i])).kind, moved ? gr_cuda(0).kind : gr_cpu().kind);
+        ck_assert(gr_at(gr_module_tensor(m, "1.weight"), 3, 4) == weight || !moved);
+        if (moved) {
+            ck_assert_int_gt(k, 1);
+            break;
+        }
+        ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
+        gr_error_clear();
+        ck_assert(gr_at(gr_module_tensor(m, "1.weight"), 3, 4) == weight);
+    }
+}
+END_TEST
+
+/* ---- a device that is lost ---- */
+
+START_TEST(a_lost_device_is_told_once_and_the_cpu_goes_on)
+{
+    gr_tensor *x = gr_ones(3), *here = gr_to(x, .device = gr_cpu());
+    ck_assert(here && emulator.set("FAULT", "error"));
+    emulator.refuse("kernel", 1, 0, false);
+    gr_tensor *y = gr_exp(x);
+    ck_assert(!y || !gr_synchronize(gr_cuda(0)));
+    ck_assert_int_eq(gr_error_kind(), GR_ERROR_DEVICE);
+    ck_assert_msg(strstr(gr_error(), "cudaErrorIllegalAddress"), "%s", gr_error());
+    gr_error_clear();
+    ck_assert_ptr_null(gr_exp(x));
+    ck_assert_msg(gr_error() && strstr(gr_error(), "exp: the device is lost since an earlier cudaErrorIllegalAddress"), "%s", gr_error());
+    gr_error_clear();
+    ck_assert(gr_item(gr_sum(gr_add(here, 1))) == 6);
+    _Exit(EXIT_SUCCESS); /* the device's memory can be given back no more */
+}
+END_TEST
+
+Suite *emulated_suite(void)
+{
+    Suite *s = suite_create("emulated");
+    TCase *c = tcase_create("emulated");
+    const char *path = getenv("GRADUS_CUDA_PLUGIN");
+    suite_add_tcase(s, c);
+    if (!getenv("GRADUS_TEST_DEVICE") || !path || !strstr(path, "emulator")) {
+        puts("left out without the emulator: suite emulated; tests/device.sh");
+        return s;
+    }
+    tcase_add_checked_fixture(c, begin, release_errors);
+    tcase_set_timeout(c, 300);
+    tcase_add_test(c, a_step_does_not_wait);
+    tcase_add_test(c, an_optimizer_has_one_launch_for_all_parameters);
+    tcase_add_test(c, every_launch_may_fail);
+    tcase_add_test(c, every_call_may_fail);
+    tcase_add_test(c, every_allocation_may_fail);
+    tcase_add_test(c, every_product_may_fail);
+    tcase_add_test(c, kept_blocks_are_given_up_before_memory_is_short);
+    tcase_add_test(c, a_module_moves_whole_or_not_at_all);
+    tcase_add_test(c, a_lost_device_is_told_once_and_the_cpu_goes_on);
+    return s;
+}
