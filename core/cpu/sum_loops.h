@@ -25,7 +25,6 @@
 #ifndef GR_SUM_BLOCK
 #define GR_SUM_BLOCK 32768 /* terms summed by PyTorch's rules alone */
 #define GR_SUM_SLAB 128    /* columns that are summed at the same time */
-#define GR_SUM_DEPTH 48    /* of a tree of blocks, more than memory holds */
 #endif
 
 enum { R(SUM_LANES) = 32 / (int)sizeof(real) };
@@ -130,13 +129,13 @@ SUM_INLINE real R(sum_terms)(const real *x, const real *t, int64_t n)
 }
 
 /* One block: n <= GR_SUM_BLOCK numbers side by side. */
-static inline real R(sum_block)(const real *x, int64_t n)
+static inline real R(sum_row)(const real *x, int64_t n)
 {
     return R(sum_terms)(x, NULL, n);
 }
 
 /* The same of (x - t)^2. */
-static inline real R(sum_block_of_squares)(const real *x, const real *t, int64_t n)
+static inline real R(sum_squares_of_differences)(const real *x, const real *t, int64_t n)
 {
     return R(sum_terms)(x, t, n);
 }
@@ -147,39 +146,6 @@ static inline real R(sum_tree)(real *blocks, int64_t count)
     for (int64_t apart = 1; apart < count; apart *= 2)
         for (int64_t i = 0; i + apart < count; i += 2 * apart) blocks[i] += blocks[i + apart];
     return blocks[0];
-}
-
-/* The same tree with blocks that come one after the other. node[l] is the sum of 2^l blocks where
- * bit l of their number is set. */
-SUM_INLINE real R(sum_blocks)(const real *x, const real *t, int64_t n)
-{
-    real node[GR_SUM_DEPTH], sum = 0;
-    int64_t blocks = 0;
-    for (; n - blocks * GR_SUM_BLOCK > GR_SUM_BLOCK; blocks++) {
-        const int64_t at = blocks * GR_SUM_BLOCK;
-        sum = t ? R(sum_block_of_squares)(x + at, t + at, GR_SUM_BLOCK)
-                : R(sum_block)(x + at, GR_SUM_BLOCK);
-        int l = 0;
-        for (; blocks >> l & 1; l++) sum = node[l] + sum;
-        node[l] = sum;
-    }
-    const int64_t at = blocks * GR_SUM_BLOCK;
-    sum = t ? R(sum_block_of_squares)(x + at, t + at, n - at) : R(sum_block)(x + at, n - at);
-    for (int l = 0; blocks >> l; l++)
-        if (blocks >> l & 1) sum = node[l] + sum;
-    return sum;
-}
-
-/* The sum of n numbers side by side; 0 of none. */
-static inline real R(sum_row)(const real *x, int64_t n)
-{
-    return n <= GR_SUM_BLOCK ? R(sum_block)(x, n) : R(sum_blocks)(x, NULL, n);
-}
-
-/* The sum of (x - t)^2. */
-static inline real R(sum_squares_of_differences)(const real *x, const real *t, int64_t n)
-{
-    return n <= GR_SUM_BLOCK ? R(sum_block_of_squares)(x, t, n) : R(sum_blocks)(x, t, n);
 }
 
 /* ---- columns: x [rows, columns], rows `stride` apart ---- */
@@ -230,10 +196,6 @@ static inline void R(sum_narrow)(real *y, const real *x, int64_t rows, int64_t c
 static inline void R(sum_columns_block)(real *y, const real *x, int64_t rows, int64_t columns,
                                         int64_t stride, int64_t begin, int64_t end)
 {
-    if (columns == 1) {
-        *y = R(sum_block)(x, rows);
-        return;
-    }
     const int64_t group = columns >= R(SUM_LANES) ? 4 * R(SUM_LANES) : 4;
     const int64_t wide = columns / group * group < end ? columns / group * group : end;
     if (columns >= R(SUM_LANES)) {
@@ -247,35 +209,15 @@ static inline void R(sum_columns_block)(real *y, const real *x, int64_t rows, in
                                 : R(sum_four)(x + c, NULL, stride, rows);
 }
 
-/* Columns `begin`, a multiple of GR_SUM_SLAB, to `end`, at most as many, of any number of rows. */
-static inline void R(sum_columns_slab)(real *y, const real *x, int64_t rows, int64_t columns,
-                                       int64_t stride, int64_t begin, int64_t end, bool accumulate)
-{
-    real node[GR_SUM_DEPTH / 2][GR_SUM_SLAB], sum[GR_SUM_SLAB]; /* as in sum_blocks */
-    const int64_t width = end - begin, last = rows > 0 ? (rows - 1) / GR_SUM_BLOCK : 0;
-    int64_t b = 0;
-    do { /* at least once: of no rows the sum is 0 */
-        const int64_t at = b * GR_SUM_BLOCK, count = b < last ? GR_SUM_BLOCK : rows - at;
-        R(sum_columns_block)(sum, x + at * stride, count, columns, stride, begin, end);
-        int l = 0;
-        for (; b >> l; l++)
-            if (b >> l & 1)
-                for (int64_t c = 0; c < width; c++) sum[c] = node[l][c] + sum[c];
-            else if (b < last)
-                break;
-        if (b < last)
-            for (int64_t c = 0; c < width; c++) node[l][c] = sum[c];
-    } while (++b <= last);
-    for (int64_t c = 0; c < width; c++) y[c] = accumulate ? y[c] + sum[c] : sum[c];
-}
-
-/* y[c] = the sum of column c, or +=. One column alone is a row: its stride must be 1. */
+/* y[c] = the sum of column c of at most GR_SUM_BLOCK rows, or +=; columns > 1. */
 static inline void R(sum_columns)(real *y, const real *x, int64_t rows, int64_t columns,
                                   int64_t stride, bool accumulate)
 {
+    real sum[GR_SUM_SLAB];
     for (int64_t c = 0; c < columns; c += GR_SUM_SLAB) {
-        const int64_t end = columns - c < GR_SUM_SLAB ? columns : c + GR_SUM_SLAB;
-        R(sum_columns_slab)(y + c, x, rows, columns, stride, c, end, accumulate);
+        const int64_t width = columns - c < GR_SUM_SLAB ? columns - c : GR_SUM_SLAB;
+        R(sum_columns_block)(sum, x, rows, columns, stride, c, c + width);
+        for (int64_t i = 0; i < width; i++) y[c + i] = accumulate ? y[c + i] + sum[i] : sum[i];
     }
 }
 
