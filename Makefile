@@ -127,6 +127,7 @@ check: all $(B)/tests/run demos $(EMULATED_PLUGIN) corpus
 	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
 	tests/allocation_sites.sh $(B)
 	tests/device.sh $(B) $(EMULATED_PLUGIN)
+	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)" $(EMULATED_PLUGIN)
 	tests/demos.sh $(B)
 	tests/header.sh $(B) "$(CC)" "$(CPPFLAGS)"
 	tests/symbols.sh $(B)

@@ -96,7 +96,11 @@ static void open_once(void)
     void *found = plugin ? dlsym(plugin, "gr_cuda_open") : NULL;
     gr_plugin_open *open;
     memcpy(&open, &found, sizeof open);
-    if (!found) {
+    if (plugin && !found) {
+        snprintf(why, sizeof why, "the plug-in has no gr_cuda_open; must be this library's: make, with nvcc");
+        return;
+    }
+    if (!plugin) {
         snprintf(why, sizeof why, "the plug-in " PLUGIN " was not found%s%s; must be built (make, with nvcc) beside the library, or named by GRADUS_CUDA_PLUGIN",
                  error ? ": " : "", error ? error : "");
         return;
