@@ -362,50 +362,6 @@ GR_HOT __attribute__((noinline)) gr_tensor *gr_call_run(gr_call *c)
 
 /* ---- in place ---- */
 
-static bool overlaps(const gr_tensor *a, const gr_tensor *b)
-{
-    if (a->storage != b->storage || !a->numel || !b->numel) return false;
-    bool same = a->data == b->data && a->dim == b->dim;
-    int64_t last_a = 0, last_b = 0;
-    for (int d = 0; d < a->dim; d++) {
-        last_a += (a->axis[d].size - 1) * a->axis[d].stride;
-        const int64_t size = a->axis[d].size; /* of size 1 the stride is of no account */
-        same = same && size == b->axis[d].size && (size == 1 || a->axis[d].stride == b->axis[d].stride);
-    }
-    for (int d = 0; d < b->dim; d++) last_b += (b->axis[d].size - 1) * b->axis[d].stride;
-    const int64_t size = gr_dtype_size[a->dtype];
-    return !same && a->data <= b->data + last_b * size && b->data <= a->data + last_a * size;
-}
-
-/* Whether x may be changed: not expanded, no half-overlapping operand, and no history lost. */
-static bool may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
-{
-    const char *name = gr_input_name(c->op, c->inputs, 0);
-    char text[GR_SHAPE_TEXT];
-    for (int d = 0; d < x->dim; d++)
-        if (x->axis[d].size > 1 && x->axis[d].stride == 0 && x->numel)
-            return gr_call_fail(c, "%s is %s with stride 0 (expanded); must own each element: gr_clone", name,
-                                gr_shape_text(x, text));
-    for (int i = 1; i < c->inputs; i++)
-        if (!gr_is_number(c, i) && c->slot[i].tensor && overlaps(x, c->slot[i].tensor))
-            return gr_call_fail(c, "%s and %s overlap in memory; must be the same or apart: gr_clone", name,
-                                gr_input_name(c->op, c->inputs, i));
-    const gr_tensor *root = x->base && x->base->state == GR_LIVE ? x->base : x;
-    if (!t->recording || !(needs || root->requires_grad)) return true;
-    if (root->requires_grad && root->value == 0)
-        return gr_call_fail(c, "%s is %s leaf that requires grad; must be changed with recording off: gr_no_grad_begin",
-                            name, root == x ? "a" : "a view of a");
-    if (root->base) /* what else it showed would not learn of the change */
-        return gr_call_fail(c, "%s is a view of a tensor that was freed; must be on its own: gr_clone", name);
-    if (x->flags & GR_UNTRACKED_VIEW)
-        return gr_call_fail(c, "%s is a view made with recording off; must be made with recording on", name);
-    const uint32_t inner = t->scope[t->depth].owned;
-    if (x->owned_at < inner || root->owned_at < inner || root->owned_at == GR_NOT_OWNED)
-        return gr_call_fail(c, "%s is of an outer scope, so its history would be cut; must be of this scope: gr_clone",
-                            name);
-    return true;
-}
-
 /* shape describes the result of a change in place in a header of its own; it must come out as x is. */
 static bool keeps_looks(gr_call *c, const gr_tensor *x)
 {
@@ -428,9 +384,9 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     const gr_op *op = c->op;
     if (t->failed) return NULL;
     gr_tensor *x = c->slot[0].tensor;
-    if (!may_change(c, t, x, h->needs) || !keeps_looks(c, x)) return NULL;
+    if (!gr_may_change(c, t, x, h->needs) || !keeps_looks(c, x)) return NULL;
     gr_out(c, 0)->tensor = x;
-    const bool records = t->recording && op->backward && h->needs; /* a view of what requires grad does, too: may_change */
+    const bool records = t->recording && op->backward && h->needs; /* a view of what requires grad does, too: gr_may_change */
     const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
     if (records && !gr_view_may_replace_base(t, x, c)) return NULL;
@@ -460,89 +416,4 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     gr_call_record(c, t, h->oldest, h->reads);
     gr_view_replace_base(t, x, gr_site_of(c));
     return x;
-}
-
-/* ---- for the functions of an op ---- */
-
-gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
-                       gr_site site)
-{
-    if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS ||
-        op->attribute_bytes > INT32_MAX)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
-                       op ? "incomplete" : "NULL");
-    if (n < op->in_place || n > UINT16_MAX)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "n is %d; must be %d to %d", n, op->in_place, UINT16_MAX);
-    if (n && !inputs)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "inputs is NULL; must hold n tensors (%d)", n);
-    if (op->attribute_bytes && !attributes)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "attributes is NULL; must be %zu bytes", op->attribute_bytes);
-    gr_call *c = gr_call_begin(op, n, site);
-    if (!c) return NULL;
-    c->reserve = true;
-    for (int i = 0; i < n; i++) c->slot[i].tensor = inputs[i];
-    if (op->attribute_bytes) memcpy(gr_attributes(c), attributes, op->attribute_bytes);
-    gr_tensor *y = gr_call_run(c);
-    const int count = op->outputs ? op->outputs : 1;
-    for (int k = 0; outputs && k < count; k++) outputs[k] = y ? gr_out(gr_self()->ran, k)->tensor : NULL;
-    return y;
-}
-
-bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op)
-{
-    if (gr_likely(c && i >= 0 && i < count)) return true;
-    if (!c)
-        gr_fail(GR_ERROR_ARGUMENT, (gr_site){"?", 0}, op, "call is NULL; must be the one that runs");
-    else
-        gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), op, "i is %d, of %s; must be 0 to %d", i, c->op->name, count - 1);
-    return false;
-}
-
-int gr_call_inputs(const gr_call *c)
-{
-    return gr_call_place_fits(c, 0, 1, "call_inputs") ? c->inputs : -1;
-}
-
-gr_tensor *gr_call_input(const gr_call *c, int i)
-{
-    if (!gr_call_place_fits(c, i, c ? c->inputs : 0, "call_input") || gr_is_number(c, i)) return NULL;
-    return c->slot[i].tensor;
-}
-
-gr_tensor *gr_call_output(const gr_call *c, int i)
-{
-    return gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output") ? c->slot[c->inputs + i].tensor : NULL;
-}
-
-const void *gr_call_attributes(const gr_call *c)
-{
-    return gr_call_place_fits(c, 0, 1, "call_attributes") ? &c->slot[c->inputs + c->outputs] : NULL;
-}
-
-gr_site gr_call_site(const gr_call *c)
-{
-    return gr_call_place_fits(c, 0, 1, "call_site") ? gr_site_of(c) : (gr_site){NULL, 0};
-}
-
-bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
-{
-    char text[GR_SHAPE_TEXT];
-    if (!gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output_shape") || !gr_dtype_fits(dtype, gr_site_of(c), c->op->name))
-        return false;
-    bool fits = shape.count >= 0 && shape.count <= GR_MAX_DIMS;
-    for (int d = 0; fits && d < shape.count; d++) fits = shape.size[d] >= 0;
-    if (fits && gr_set_sizes(gr_call_new(c, i, dtype), shape.count, shape.size)) return true;
-    return gr_call_fail(c, "shape of output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
-                        gr_sizes_text(&shape, text));
-}
-
-gr_tensor *gr_call_view(gr_call *c)
-{
-    gr_tensor *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
-    y->storage = x->storage;
-    atomic_fetch_add_explicit(&x->storage->refs, 1, memory_order_relaxed);
-    y->data = x->data;
-    y->dtype = x->dtype;
-    y->thread = gr_self()->id;
-    return y;
 }

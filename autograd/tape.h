@@ -65,6 +65,7 @@ static inline gr_value gr_slot_value(const gr_call *c, int i)
 }
 
 /* One backward pass. Gradients of intermediate values are indexed by value - low. */
+enum { GR_FEW_LEAVES = 8 };
 typedef struct {
     gr_tensor *leaf, *gradient;
     bool waited; /* gradient's memory waited with the leaf */
@@ -83,7 +84,7 @@ typedef struct gr_task {
     uint32_t *pending_index; /* finds them by address, when there are many; else NULL */
     uint32_t pending_count, pending_capacity;
     gr_storage *pending_block, *gradient_block;
-    gr_pending first[8];
+    gr_pending first[GR_FEW_LEAVES];
 } gr_task;
 
 /* ---- the door (tape.c) ---- */
@@ -133,6 +134,8 @@ static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr
     return gr_call_run(c);
 }
 const char *gr_input_name(const gr_op *op, int inputs, int i);
+/* Whether c may change x in place: not expanded, no half-overlapping operand, and no history lost (in_place.c). */
+bool gr_may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs);
 
 /* Whether a user's function asks for one of `count` inputs or outputs; reports it if not. */
 bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op);
@@ -177,7 +180,7 @@ static inline void *gr_compound_end(const gr_compound *whole, void *result)
     return result;
 }
 
-/* ---- backward (backward.c) ---- */
+/* ---- backward (backward.c, pass.c) ---- */
 /* Where input i's gradient is to be written (*add false) or added; row-major, of the input's shape. NULL when it is not
  * wanted, and without memory: a rule ends with gr_grads_given. Not when the pass is recorded. */
 gr_tensor *gr_grad_into(gr_call *c, int i, bool *add);
@@ -193,6 +196,20 @@ static inline gr_tensor *gr_upstream(gr_call *c)
 static inline bool gr_grads_given(void)
 {
     return gr_likely(!gr_self()->failed);
+}
+/* A leaf that was freed, or no longer is one that requires grad, gets nothing. */
+static inline bool gr_takes_gradient(const gr_tensor *leaf)
+{
+    return leaf->state == GR_LIVE && leaf->requires_grad && !leaf->value;
+}
+/* Where the gradient of a slot's value collects; NULL: not wanted, or an error. And memory for what comes there first. */
+gr_tensor **gr_task_collects(gr_thread *t, gr_task *task, const gr_slot *slot);
+gr_tensor *gr_task_fresh(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place);
+/* Gives up what has collected. */
+static inline void gr_drop_gradient(gr_thread *t, const gr_task *task, gr_tensor **place)
+{
+    if (*place && !task->create_graph) gr_tensor_discard(t, *place);
+    *place = NULL;
 }
 /* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */
 bool gr_task_begin(gr_thread *t, gr_task *task);

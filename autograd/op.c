@@ -1,0 +1,87 @@
+/* op.c - users' ops: running one, and what its functions may ask of the call. */
+#include <string.h>
+
+#include "autograd/tape.h"
+
+gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
+                       gr_site site)
+{
+    if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS ||
+        op->attribute_bytes > INT32_MAX)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
+                       op ? "incomplete" : "NULL");
+    if (n < op->in_place || n > UINT16_MAX)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "n is %d; must be %d to %d", n, op->in_place, UINT16_MAX);
+    if (n && !inputs)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "inputs is NULL; must hold n tensors (%d)", n);
+    if (op->attribute_bytes && !attributes)
+        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "attributes is NULL; must be %zu bytes", op->attribute_bytes);
+    gr_call *c = gr_call_begin(op, n, site);
+    if (!c) return NULL;
+    c->reserve = true;
+    for (int i = 0; i < n; i++) c->slot[i].tensor = inputs[i];
+    if (op->attribute_bytes) memcpy(gr_attributes(c), attributes, op->attribute_bytes);
+    gr_tensor *y = gr_call_run(c);
+    const int count = op->outputs ? op->outputs : 1;
+    for (int k = 0; outputs && k < count; k++) outputs[k] = y ? gr_out(gr_self()->ran, k)->tensor : NULL;
+    return y;
+}
+
+bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op)
+{
+    if (gr_likely(c && i >= 0 && i < count)) return true;
+    if (!c)
+        gr_fail(GR_ERROR_ARGUMENT, (gr_site){"?", 0}, op, "call is NULL; must be the one that runs");
+    else
+        gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), op, "i is %d, of %s; must be 0 to %d", i, c->op->name, count - 1);
+    return false;
+}
+
+int gr_call_inputs(const gr_call *c)
+{
+    return gr_call_place_fits(c, 0, 1, "call_inputs") ? c->inputs : -1;
+}
+
+gr_tensor *gr_call_input(const gr_call *c, int i)
+{
+    if (!gr_call_place_fits(c, i, c ? c->inputs : 0, "call_input") || gr_is_number(c, i)) return NULL;
+    return c->slot[i].tensor;
+}
+
+gr_tensor *gr_call_output(const gr_call *c, int i)
+{
+    return gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output") ? c->slot[c->inputs + i].tensor : NULL;
+}
+
+const void *gr_call_attributes(const gr_call *c)
+{
+    return gr_call_place_fits(c, 0, 1, "call_attributes") ? &c->slot[c->inputs + c->outputs] : NULL;
+}
+
+gr_site gr_call_site(const gr_call *c)
+{
+    return gr_call_place_fits(c, 0, 1, "call_site") ? gr_site_of(c) : (gr_site){NULL, 0};
+}
+
+bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
+{
+    char text[GR_SHAPE_TEXT];
+    if (!gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output_shape") || !gr_dtype_fits(dtype, gr_site_of(c), c->op->name))
+        return false;
+    bool fits = shape.count >= 0 && shape.count <= GR_MAX_DIMS;
+    for (int d = 0; fits && d < shape.count; d++) fits = shape.size[d] >= 0;
+    if (fits && gr_set_sizes(gr_call_new(c, i, dtype), shape.count, shape.size)) return true;
+    return gr_call_fail(c, "shape of output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
+                        gr_sizes_text(&shape, text));
+}
+
+gr_tensor *gr_call_view(gr_call *c)
+{
+    gr_tensor *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
+    y->storage = x->storage;
+    atomic_fetch_add_explicit(&x->storage->refs, 1, memory_order_relaxed);
+    y->data = x->data;
+    y->dtype = x->dtype;
+    y->thread = gr_self()->id;
+    return y;
+}
