@@ -1,34 +1,12 @@
 /* bench.c - what a call costs: the tutorial's epoch, small ops, chains, a loop without scopes.
  * Usage: bench [part of a case's name]; BENCH_QUICK=1 measures shorter blocks. */
 #include "bench.h"
+#include "models.h"
 
 /* ---- the linear-regression tutorial ---- */
 
-enum { SAMPLES = 100, LANES = 8 };
-static const float RATE = 0.01f;
-
-typedef struct {
-    gr_tensor *x, *y;
-    gr_module *model;
-    gr_optim *optimizer;
-} tutorial;
-
-static double tutorial_epoch(const tutorial *t, bool want_loss)
-{
-    gr_scope step = gr_scope_begin();
-    gr_tensor *loss = gr_mse_loss(gr_forward(t->model, t->x), t->y);
-    gr_zero_grad(t->optimizer);
-    gr_backward(loss);
-    gr_step(t->optimizer);
-    const double value = want_loss ? gr_item(loss) : 0;
-    gr_scope_end(step);
-    return value;
-}
-
-static void tutorial_epochs(void *state, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) tutorial_epoch(state, false);
-}
+enum { LANES = 8 };
+static const float RATE = (float)LEARNING_RATE;
 
 /* The same without a framework; sums in the library's order: lanes for the loss and db, one chain
  * for dw. */
@@ -81,14 +59,14 @@ static void plain_epochs(void *state, int64_t count)
     }
 }
 
-static void check_tutorial(const tutorial *t, plain_tutorial *p)
+static void check_tutorial(const training *t, plain_tutorial *p)
 {
     const gr_tensor *w = gr_module_tensor(t->model, "weight"),
                     *b = gr_module_tensor(t->model, "bias");
     p->w = (float)gr_item(w);
     p->b = (float)gr_item(b);
     for (int i = 0; i < 20; i++) {
-        const double loss = tutorial_epoch(t, true);
+        const double loss = train(t, true);
         plain_epoch(p);
         bench_same(loss, (double)p->loss, 1e-6, "the tutorial's loss");
     }
@@ -102,14 +80,12 @@ static void bench_tutorial(void)
     if (!bench_wanted(name)) return;
     gr_scope all = gr_scope_begin();
     gr_manual_seed(0);
-    tutorial t = {.x = gr_randn(SAMPLES, 1), .model = gr_nn_linear(1, 1)};
-    t.y = gr_add(gr_add(gr_mul(t.x, 3), 1), gr_mul(gr_randn(SAMPLES, 1), 0.2));
-    t.optimizer = gr_optim_sgd(gr_parameters(t.model), .lr = 0.01);
+    training t = make_tutorial();
     static plain_tutorial p;
     gr_to_array(t.x, p.x, SAMPLES);
-    gr_to_array(t.y, p.y, SAMPLES);
+    gr_to_array(t.target, p.y, SAMPLES);
     check_tutorial(&t, &p);
-    const bench_side side[] = {{.run = tutorial_epochs, .state = &t},
+    const bench_side side[] = {{.run = train_steps, .state = &t},
                                {.run = plain_epochs, .state = &p}};
     double ns[2];
     bench_take_turns(side, 2, ns);

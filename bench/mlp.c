@@ -1,68 +1,13 @@
 /* mlp.c - training steps of multilayer perceptrons: ReLU, mean squared error against one-hot, SGD.
  * Usage: mlp [part of a case's name]; BENCH_QUICK=1 measures shorter blocks. */
 #include "bench.h"
+#include "models.h"
 
 #ifdef GR_HAVE_CBLAS
 #include "mlp_floor.h"
 /* OpenBLAS's, where it is OpenBLAS */
 extern void openblas_set_num_threads(int) __attribute__((weak));
-#else
-enum { MAX_LAYERS = 3 };
 #endif
-
-typedef struct {
-    const char *name;
-    int layers, rows, size[MAX_LAYERS + 1];
-} network;
-
-static const network networks[] = {
-    {"W2: MLP 784-128-10, batch 64", 2, 64, {784, 128, 10}},
-    {"W3: MLP 784-1024-1024-10, batch 128", 3, 128, {784, 1024, 1024, 10}},
-};
-
-typedef struct {
-    gr_tensor *x, *target;
-    gr_module *model;
-    gr_optim *optimizer;
-} mlp;
-
-static double step(const mlp *m, bool want_loss)
-{
-    gr_scope scope = gr_scope_begin();
-    gr_tensor *loss = gr_mse_loss(gr_forward(m->model, m->x), m->target);
-    gr_zero_grad(m->optimizer);
-    gr_backward(loss);
-    gr_step(m->optimizer);
-    const double value = want_loss ? gr_item(loss) : 0;
-    gr_scope_end(scope);
-    return value;
-}
-
-static void steps(void *state, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) step(state, false);
-}
-
-static gr_tensor *one_hot(int rows, int classes)
-{
-    gr_tensor *t = gr_zeros(rows, classes);
-    for (int i = 0; i < rows; i++) ((float *)gr_data(t))[i * classes + i % classes] = 1;
-    return t;
-}
-
-static mlp make_mlp(const network *n)
-{
-    gr_module *linear[MAX_LAYERS];
-    for (int l = 0; l < n->layers; l++) linear[l] = gr_nn_linear(n->size[l], n->size[l + 1]);
-    gr_module *model = n->layers == 2 ? gr_nn_sequential(linear[0], gr_nn_relu(), linear[1])
-                                      : gr_nn_sequential(linear[0], gr_nn_relu(), linear[1],
-                                                         gr_nn_relu(), linear[2]);
-    mlp m = {.x = gr_randn(n->rows, n->size[0]),
-             .target = one_hot(n->rows, n->size[n->layers]),
-             .model = model};
-    m.optimizer = gr_optim_sgd(gr_parameters(model), .lr = 0.01);
-    return m;
-}
 
 #ifdef GR_HAVE_CBLAS
 
@@ -71,7 +16,7 @@ static void copy_out(gr_tensor *t, float *to)
     gr_to_array(t, to, gr_numel(t));
 }
 
-static void load_floor(mlp_floor *f, const network *n, const mlp *m)
+static void load_floor(mlp_floor *f, const network *n, const training *m)
 {
     *f = (mlp_floor){.layers = n->layers, .rows = n->rows, .rate = 0.01f};
     memcpy(f->size, n->size, sizeof f->size);
@@ -85,11 +30,11 @@ static void load_floor(mlp_floor *f, const network *n, const mlp *m)
     }
 }
 
-static void check_floor(mlp_floor *f, const mlp *m, const bench_side *floor, const char *name)
+static void check_floor(mlp_floor *f, const training *m, const bench_side *floor, const char *name)
 {
     const gr_tensors p = gr_parameters(m->model);
     for (int i = 0; i < 3; i++) {
-        const double loss = step(m, true);
+        const double loss = train(m, true);
         if (floor->before) floor->before(f);
         floor->run(f, 1);
         if (floor->after) floor->after(f);
@@ -167,7 +112,7 @@ static void products(void *state, int64_t count)
         }
 }
 
-static void measure(const network *n, mlp *m, int threads, const char *name)
+static void measure(const network *n, training *m, int threads, const char *name)
 {
     mlp_floor f;
     double ns[3];
@@ -175,7 +120,7 @@ static void measure(const network *n, mlp *m, int threads, const char *name)
     blas_threads(1);
     const bench_side split = split_floor(&f), one = {.run = floor_one, .state = &f};
     check_floor(&f, m, threads == 1 ? &one : &split, name);
-    const bench_side side[] = {{.run = steps, .state = m, .warm_ns = threads == 1 ? 0 : WARM_NS},
+    const bench_side side[] = {{.run = train_steps, .state = m, .warm_ns = threads == 1 ? 0 : WARM_NS},
                                floor_for(&f, threads),
                                {.run = products, .state = &f}};
     bench_take_turns(side, threads == 1 ? 3 : 2, ns);
@@ -188,11 +133,11 @@ static void measure(const network *n, mlp *m, int threads, const char *name)
 
 #else
 
-static void measure(const network *n, mlp *m, int threads, const char *name)
+static void measure(const network *n, training *m, int threads, const char *name)
 {
     double ns;
     (void)n, (void)threads;
-    bench_take_turns(&(bench_side){.run = steps, .state = m}, 1, &ns);
+    bench_take_turns(&(bench_side){.run = train_steps, .state = m}, 1, &ns);
     bench_report(name, "ms", ns / 1e6, 0);
 }
 
@@ -206,7 +151,7 @@ static void bench_network(const network *n, int threads)
     gr_scope all = gr_scope_begin();
     gr_manual_seed(0);
     gr_set_num_threads(threads);
-    mlp m = make_mlp(n);
+    training m = make_mlp(n);
     measure(n, &m, threads, name);
     gr_scope_end(all);
     bench_require(true, name);
@@ -218,7 +163,7 @@ int main(int argc, char **argv)
 #ifndef GR_HAVE_CBLAS
     printf("# built without a BLAS: Gradus multiplies by itself, and there is no floor\n");
 #endif
-    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
+    for (int i = 0; i < NETWORKS; i++)
         for (int threads = 1; threads <= 2; threads++) bench_network(&networks[i], threads);
     gr_shutdown();
     return 0;

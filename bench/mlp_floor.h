@@ -9,8 +9,9 @@
 #include <stdatomic.h>
 
 #include "bench.h"
+#include "models.h"
 
-enum { MAX_LAYERS = 3, ALIGNED = 64 };
+enum { ALIGNED = 64 };
 
 /* y[0] is the input; layer l turns y[l] [rows, size[l]] into y[l + 1]. dy[l] is the gradient of
  * y[l]. */

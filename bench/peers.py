@@ -204,4 +204,5 @@ def main():
     bench_rows()
 
 
-main()
+if __name__ == "__main__":
+    main()

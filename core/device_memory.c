@@ -18,6 +18,12 @@ static _Atomic int64_t reserved[GR_DEVICES], in_use[GR_DEVICES];
 bool gr_process_ends;
 void (*gr_devices_thread_end)(void);
 
+/* In a debug build every block is the device's own, exact, and ends when it is freed: then tools see each byte too far. */
+#ifdef GR_DEBUG
+enum { EXACT = true };
+#else
+enum { EXACT = false };
+#endif
 /* Asking the device takes microseconds: small blocks are cut from slabs, which stay until the process ends. */
 enum { SLAB = 2 << 20, SMALL = 128 << 10 };
 typedef struct slab {
@@ -100,10 +106,17 @@ static bool cut_slab(struct gr_device_pool *pool, int device, int size_class, si
     return pool->list[size_class] != NULL;
 }
 
-static gr_storage *grow(struct gr_device_pool *pool, int device, int size_class)
+static void release(gr_storage *s)
 {
-    const size_t bytes = gr_class_bytes(size_class);
-    if (bytes <= SMALL) return cut_slab(pool, device, size_class, bytes) ? pop(&pool->list[size_class]) : NULL;
+    gr_devices[s->device]->release(s->device, s->data);
+    atomic_fetch_sub(&reserved[s->device], (int64_t)s->bytes);
+    gr_deallocate(s);
+}
+
+static gr_storage *grow(struct gr_device_pool *pool, int device, int size_class, size_t asked)
+{
+    const size_t bytes = EXACT ? asked + !asked : gr_class_bytes(size_class);
+    if (bytes <= SMALL && !EXACT) return cut_slab(pool, device, size_class, bytes) ? pop(&pool->list[size_class]) : NULL;
     void *memory = ask_device(device, bytes);
     gr_storage *s = memory ? new_header(device, size_class, bytes, memory) : NULL;
     if (memory && !s) {
@@ -120,8 +133,8 @@ gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes)
     if (!pool) return NULL;
     gr_storage *s = pop(&pool->list[size_class]);
     if (!s) s = take_common(device, size_class);
-    if (!s) s = grow(pool, device, size_class);
-    if (!s && gr_device_pool_release(t, device)) s = grow(pool, device, size_class);
+    if (!s) s = grow(pool, device, size_class, bytes);
+    if (!s && gr_device_pool_release(t, device)) s = grow(pool, device, size_class, bytes);
     if (!s) return NULL;
     s->changed_by = NULL;
     atomic_fetch_add_explicit(&in_use[device], (int64_t)s->bytes, memory_order_relaxed);
@@ -131,17 +144,16 @@ gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes)
 void gr_device_storage_return(gr_thread *t, gr_storage *s)
 {
     atomic_fetch_sub_explicit(&in_use[s->device], (int64_t)s->bytes, memory_order_relaxed);
-    push(&t->device_pool[s->device]->list[s->size_class], s);
+    if (EXACT && !gr_process_ends) release(s);
+    else push(&t->device_pool[s->device]->list[s->size_class], s);
 }
 
 static int64_t release_list(gr_storage **list)
 {
     int64_t released = 0;
     for (gr_storage *s; (s = pop(list));) {
-        gr_devices[s->device]->release(s->device, s->data);
-        atomic_fetch_sub(&reserved[s->device], (int64_t)s->bytes);
         released += (int64_t)s->bytes;
-        gr_deallocate(s);
+        release(s);
     }
     return released;
 }

@@ -91,6 +91,7 @@ static void open_once(void)
 {
     static const gr_host_api host = {GR_PLUGIN_ABI, sizeof host, sizeof(gr_tensor), sizeof(gr_kernels), GR_ELEMENTWISE_COUNT,
                                      fail, fail_at, running, borrow, give_back};
+    dlerror(); /* forgets what failed before */
     void *plugin = open_plugin();
     const char *error = plugin ? NULL : dlerror();
     void *found = plugin ? dlsym(plugin, "gr_cuda_open") : NULL;

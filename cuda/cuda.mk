@@ -11,19 +11,20 @@ CUDA_HEADERS = $(wildcard cuda/*.h core/base.h core/kernels.h core/layout.h core
 CUDA_MATH = --fmad=false --prec-div=true --prec-sqrt=true --ftz=false
 CUDA_GENCODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
                -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
-NVCC_FLAGS = -std=c++17 -O3 $(CUDA_MATH) $(CUDA_GENCODE) -I. --Werror all-warnings \
+NVCC_FLAGS = -std=c++17 -O3 $(CUDA_MATH) $(CUDA_GENCODE) -I. --Werror all-warnings -Xptxas -v \
              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
 CUDA_OBJECTS = $(CUDA_SOURCES:%.cu=$(B)/%.o) $(CUDA_DTYPES:%=$(B)/cuda/elementwise_loops_%.o)
 
 cuda: $(B)/libgradus_cuda.so
 $(B)/libgradus_cuda.so: $(CUDA_OBJECTS)
-	$(NVCC) -shared -cudart static $^ -o $@
+	$(NVCC) -shared -Xlinker --no-undefined -cudart static $^ -o $@
+# What the assembler says of each kernel is kept beside the object, for gpu-report.
 $(B)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS) $(CUDA_HEADERS)
 	@mkdir -p $(@D)
-	$(NVCC) $(NVCC_FLAGS) -DGR_TAG=$* -c $< -o $@
+	$(NVCC) $(NVCC_FLAGS) -DGR_TAG=$* -c $< -o $@ 2>$@.log || { cat $@.log >&2; false; }
 $(B)/cuda/%.o: cuda/%.cu $(CUDA_HEADERS)
 	@mkdir -p $(@D)
-	$(NVCC) $(NVCC_FLAGS) -c $< -o $@
+	$(NVCC) $(NVCC_FLAGS) -c $< -o $@ 2>$@.log || { cat $@.log >&2; false; }
 
 # ---- without a GPU: the same sources, and the emulator, as a plug-in ----
 
@@ -38,4 +39,34 @@ $(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_$(EMULATION)) -O1 -DGR_TAG=$* -MMD -MP -x c++ -c $< -o $@
 
-.PHONY: cuda emulated
+# ---- on a GPU, and what leads there ----
+
+CUOBJDUMP ?= $(firstword $(wildcard $(dir $(NVCC))cuobjdump) cuobjdump)
+GPU_BENCH = $(B)/bench/gpu/gpu
+EMULATED_GPU_BENCH = $(B)/emulator/plain/bench/gpu/gpu
+
+$(B)/tests/gpu/kernels: $(B)/tests/gpu/kernels.o $(B)/libgradus.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+$(B)/bench/gpu/floor.o: bench/gpu/floor.cu bench/gpu/floor.h cuda/compat.h
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -c $< -o $@ 2>$@.log || { cat $@.log >&2; false; }
+$(GPU_BENCH): $(B)/bench/gpu/gpu.o $(B)/bench/gpu/floor.o $(B)/libgradus.a
+	$(NVCC) -cudart static $^ -lcublasLt $(LDLIBS) -o $@
+$(EMULATED_GPU_BENCH): $(B)/bench/gpu/gpu.o $(B)/emulator/plain/bench/gpu/floor.o $(EMULATOR_plain) $(B)/libgradus.a
+	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# Registers of each kernel; fails when one spills, or when products and sums were joined.
+gpu-report:
+	@[ -n "$(NVCC)" ] || { echo "nvcc is missing; it comes with the CUDA toolkit, and must be on the path or named by NVCC=" >&2; false; }
+	$(MAKE) cuda
+	tests/gpu/kernels.sh $(B) "$(CUOBJDUMP)" "$(CC)"
+# Everything, on a machine with a GPU; writes docs/gpu/report.md.
+gpu-check:
+	CC="$(CC)" NVCC="$(NVCC)" CHECK_DIR="$(CHECK_DIR)" tests/gpu/check.sh $(B)
+# The programs of gpu-check under the emulator: that they work, and that every kernel is launched.
+gpu-emulated: $(B)/tests/gpu/kernels $(EMULATED_GPU_BENCH) $(B)/emulator/plain/libgradus_cuda.so
+	GRADUS_CUDA_PLUGIN=$(B)/emulator/plain/libgradus_cuda.so $(B)/tests/gpu/kernels
+	GRADUS_CUDA_PLUGIN=$(B)/emulator/plain/libgradus_cuda.so BENCH_QUICK=1 BENCH_TINY=1 $(EMULATED_GPU_BENCH)
+
+.PHONY: gpu-report gpu-check gpu-emulated cuda emulated
+
