@@ -166,6 +166,17 @@ analyze: $(B)/elementwise_api.h
 	tests/install.sh cppcheck
 	tests/analyze.sh $(B) "$(CPPFLAGS)"
 
+# Lines of the library that no test reaches, against tests/unreached.txt, where each has a reason.
+coverage:
+	tests/install.sh
+	$(MAKE) DEBUG= B=$(B)/coverage OPT="-O0 --coverage" LOOPS_OPT=-O0 LDFLAGS=--coverage covered
+covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
+	find $(B) -name '*.gcda' -delete
+	$(B)/tests/run
+	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim
+	tests/demos.sh $(B)
+	tests/coverage.sh $(B)
+
 BENCH = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 	@mkdir -p $(@D)
@@ -173,7 +184,7 @@ $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 bench: $(BENCH)
 	bench/run.sh $(B)
 
-check-all: test sanitize msan valgrind analyze
+check-all: test sanitize msan valgrind analyze coverage
 	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check
@@ -186,5 +197,5 @@ clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all install demos demo test check suite sanitize msan valgrind analyze bench check-all format clean
+.PHONY: all install demos demo test check suite sanitize msan valgrind analyze coverage covered bench check-all format clean
 .DELETE_ON_ERROR:
