@@ -94,6 +94,7 @@ install: all
 	install -D -m 644 $(B)/libgradus.a $(DESTDIR)$(PREFIX)/lib/libgradus.a
 	install -m 755 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libgradus.so
+	if [ -f $(B)/libgradus_cuda.so ]; then install -m 755 $(B)/libgradus_cuda.so $(DESTDIR)$(PREFIX)/lib/; fi
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/gradus.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gradus.pc
 

@@ -98,17 +98,17 @@ static void open_once(void)
     gr_plugin_open *open;
     memcpy(&open, &found, sizeof open);
     if (plugin && !found) {
-        snprintf(why, sizeof why, "the plug-in has no gr_cuda_open; must be this library's: make, with nvcc");
+        snprintf(why, sizeof why, "the plug-in has no gr_cuda_open; must be this library's: make cuda, with nvcc");
         return;
     }
     if (!plugin) {
-        snprintf(why, sizeof why, "the plug-in " PLUGIN " was not found%s%s; must be built (make, with nvcc) beside the library, or named by GRADUS_CUDA_PLUGIN",
+        snprintf(why, sizeof why, "the plug-in " PLUGIN " was not found%s%s; must be built (make cuda, with nvcc) beside the library, or named by GRADUS_CUDA_PLUGIN",
                  error ? ": " : "", error ? error : "");
         return;
     }
     const gr_device_api *given = open(&host, FIRST);
     if (given->abi != GR_PLUGIN_ABI || given->size != sizeof *given)
-        snprintf(why, sizeof why, "the plug-in has interface %u of %u bytes, the library %d of %zu; must be of one build: make",
+        snprintf(why, sizeof why, "the plug-in has interface %u of %u bytes, the library %d of %zu; must be of one build: make, make cuda",
                  given->abi, given->size, GR_PLUGIN_ABI, sizeof *given);
     else if (given->count == 0)
         snprintf(why, sizeof why, "%s", given->why);

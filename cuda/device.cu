@@ -314,7 +314,7 @@ extern "C" __attribute__((visibility("default"))) const gr_device_api *gr_cuda_o
     first_place = first;
     if (host->abi != GR_PLUGIN_ABI || host->size != sizeof *host || host->tensor_bytes != sizeof(gr_tensor) ||
         host->kernels_bytes != sizeof(gr_kernels) || host->rows != GR_ELEMENTWISE_COUNT) {
-        api.why = "the plug-in and the library are of different builds; must be built together: make";
+        api.why = "the plug-in and the library are of different builds; must be built together: make, make cuda";
         return &api;
     }
     const cudaError_t error = cudaGetDeviceCount(&device_count);

@@ -1,8 +1,9 @@
 /* linear_regression.c - PyTorch's linear-regression tutorial: nn.Linear, MSELoss, SGD; then with mini-batches.
- * Prints what PyTorch prints for the same seed.  Usage: linear_regression [seed] */
+ * Prints what PyTorch prints for the same seed.  Usage: linear_regression [seed [cuda]] */
 #include <gradus.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void train_full_batch(gr_tensor *x, gr_tensor *y, gr_module *model, gr_optim *optimizer)
 {
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
 {
     const uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     char loss_text[32];
+    if (argc > 2 && !strcmp(argv[2], "cuda")) gr_set_default_device(gr_cuda(0)); /* the one line that moves it all */
     for (int mini_batches = 0; mini_batches < 2; mini_batches++) {
         gr_manual_seed(seed);
         gr_tensor *x = gr_randn(100, 1);

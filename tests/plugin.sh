@@ -31,7 +31,7 @@ expect() {
         exit 1
     fi
 }
-GRADUS_CUDA_PLUGIN=$work/none.so expect "device is cuda:0: the plug-in libgradus_cuda.so was not found: .*none.so.*; must be built (make, with nvcc) beside the library"
+GRADUS_CUDA_PLUGIN=$work/none.so expect "device is cuda:0: the plug-in libgradus_cuda.so was not found: .*none.so.*; must be built (make cuda, with nvcc) beside the library"
 echo "int something;" | $cc -x c -shared -fPIC - -o "$work/other.so"
 GRADUS_CUDA_PLUGIN=$work/other.so expect "device is cuda:0: the plug-in has no gr_cuda_open; must be this library's"
 export GRADUS_CUDA_PLUGIN=$plugin

@@ -14,8 +14,10 @@
 
 START_TEST(no_required_kernel_is_missing)
 {
-    for (int dtype = 0; dtype < GR_DTYPES; dtype++) {
-        const gr_kernels *k = gr_devices[0]->kernels[dtype];
+    const int places[] = {0, gr_default_place()};
+    for (int i = 0; i < 2 * GR_DTYPES; i++) {
+        const int dtype = i / 2;
+        const gr_kernels *k = gr_devices[places[i % 2]]->kernels[dtype];
         ck_assert_ptr_nonnull(k);
         ck_assert(k->fill && k->copy && k->accumulate && k->elementwise && k->where && k->reduce && k->arg_reduce &&
                   k->matmul && k->index_select && k->index_add);
