@@ -56,7 +56,8 @@ $cc -E -P -I. "$work/rows.c" | tr '\n' ' ' | sed 's/ROW /\n/g' | sed '/^ *$/d' >
 # PTX: what is fused already there (fma), what the assembler might fuse (no rounding said), and what it writes with fused
 # operations itself: divisions and roots.
 # SASS: fused operations on float32 and float64. (HFMA2 is how constants are loaded; there is no 16-bit arithmetic.)
-for object in $objects; do
+look() {
+    local object=$1 tag
     tag=$(basename "$object" .o)
     "$cuobjdump" -ptx "$object" | awk -v tag="$tag" '
         /^(\.visible |\.weak )*\.(entry|func)/ { match($0, /_[A-Za-z0-9_$]+\(?$/); name = substr($0, RSTART); sub(/\($/, "", name) }
@@ -70,7 +71,10 @@ for object in $objects; do
         /Function :/ { name = $3; seen[name] }
         / (FFMA|DFMA)[. ]/ { fused[name]++ }
         END { for (name in seen) print "sass", tag, name, fused[name] + 0 }'
-done >"$work/operations"
+}
+for object in $objects; do look "$object" >"$work/$(basename "$object").operations" & done
+wait
+cat "$work"/*.operations >"$work/operations"
 
 # float64 functions of CUDA's own library are written with fma: rows in float64 that call one may hold it, and so may the
 # float32 sine and cosine, which call it for large arguments. update.def says fma where PyTorch fuses.
