@@ -121,8 +121,8 @@ CHECK_LIBS = -L$(firstword $(wildcard $(CHECK_DIR)/usr/lib/*-linux-gnu*) $(CHECK
 else
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 endif
-# The tests count allocations, and let them fail.
-WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=free,--wrap=gr_allocate,--wrap=gr_deallocate,--wrap=pthread_create
+# The tests count allocations, and let them and other calls of the system fail.
+WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=free,--wrap=gr_allocate,--wrap=gr_deallocate,--wrap=pthread_create,--wrap=pthread_setspecific,--wrap=pread
 $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 	$(CC) $(LDFLAGS) $(WRAP) $^ $(CHECK_LIBS) $(LDLIBS) -o $@
 
@@ -133,6 +133,7 @@ check: all $(B)/tests/run demos $(EMULATED_PLUGIN) corpus
 	rm -f $(B)/tests/sites.*
 	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
 	tests/allocation_sites.sh $(B)
+	tests/isa.sh $(B)
 	tests/device.sh $(B) $(EMULATED_PLUGIN)
 	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)" $(EMULATED_PLUGIN)
 	tests/demos.sh $(B)
@@ -174,7 +175,9 @@ coverage:
 covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
 	find $(B) -name '*.gcda' -delete
 	$(B)/tests/run
-	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim
+	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim csv
+	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDFLAGS) $(LDLIBS)" $(EMULATED_PLUGIN)
+	tests/isa.sh $(B)
 	tests/demos.sh $(B)
 	tests/coverage.sh $(B)
 

@@ -122,12 +122,12 @@ static bool replace(gr_thread *t, gr_tensor **gradient, gr_tensor *by)
     const struct gr_task *task = t->task;
     gr_tensor *g = *gradient;
     char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
-    if (!by || by->state != GR_LIVE || by->key != g->key || !gr_same_sizes(by, g)) {
-        if (!by)
-            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned NULL; must return a gradient");
-        else
-            gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned %s, the gradient is %s; must be alike",
-                    gr_shape_text(by, have), gr_shape_text(g, want));
+    if (!by) return gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned NULL; must return a gradient") != NULL;
+    if (!gr_usable(by, task->site, task->op, "what a hook returned")) return false;
+    if (by->key != g->key || !gr_same_sizes(by, g)) {
+        gr_fail(GR_ERROR_ARGUMENT, task->site, task->op, "a hook returned %s %s on %s, the gradient is %s %s on %s; must be alike",
+                gr_shape_text(by, have), gr_dtype_name[by->dtype], gr_devices[by->device]->name, gr_shape_text(g, want),
+                gr_dtype_name[g->dtype], gr_devices[g->device]->name);
         return false;
     }
     if (t->anomaly && !gr_anomaly_given(by, task->site, task->op, "a hook returned", "the gradient")) return false;

@@ -319,10 +319,7 @@ static gr_tensor *refresh(gr_thread *t, gr_tensor *x, gr_site site)
     gr_tensor *y = is_inner ? x : second_header(t, x, site);
     gr_call *c = y ? gr_call_begin(&region_op, 1, site) : NULL;
     if (!c) return NULL;
-    if (!y->value && y->grad) { /* a leaf that was: nothing required grad */
-        gr_tensor_kill_gradient(t, y);
-        y->has_grad = false;
-    }
+    gr_assert(y->value || !y->grad); /* what becomes a leaf has no base any more */
     if (is_inner && !remember(t, x))
         return gr_fail_memory(site, "as_strided", "the list of views", (t->refreshes + 1) * sizeof *t->refreshed);
     *(gr_geometry *)gr_attributes(c) = place_in_base(x, base);
@@ -358,14 +355,8 @@ gr_call *gr_view_refresh(gr_thread *t, gr_call *c)
     return c;
 }
 
-/* inputs: base as it was, the view as it is; output: base as it is. The memory has changed already.
- * dbase = dy without the region, dview = dy in the region. */
-static bool replace_shape(gr_call *c)
-{
-    (void)c;
-    return true;
-}
-
+/* inputs: base as it was, the view as it is; output: base as it is. The memory has changed already: such calls are recorded
+ * without being run.  dbase = dy without the region, dview = dy in the region. */
 static bool replace_backward(gr_call *c)
 {
     const gr_geometry *g = gr_attributes(c);
@@ -384,7 +375,7 @@ static bool replace_backward(gr_call *c)
     return dbase && gr_grad_add(c, 0, dbase);
 }
 
-static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape = replace_shape, .forward = gr_no_work,
+static const gr_op replace_op = {.name = "copy_slices", .in_place = true, .shape = gr_no_work, .forward = gr_no_work,
                                  .backward = replace_backward, .attribute_bytes = sizeof(gr_geometry),
                                  .rule = "da = dy elsewhere, db = dy there"};
 

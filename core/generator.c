@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/cpu/isa.h"
+
 /* ---- the engine: Matsumoto and Nishimura 1998, mt19937 ---- */
 
 enum { WORDS = GR_GENERATOR_WORDS, SHIFT = 397 };
@@ -185,8 +187,7 @@ __attribute__((target("avx2,fma"))) static void blocks_f32_avx2(float *out, int6
 
 static void choose_blocks_f32(float *out, int64_t blocks, float mean, float std)
 {
-    const bool fast = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    (fast ? blocks_f32_avx2 : blocks_f32)(out, blocks, mean, std);
+    (gr_cpu_isa() >= GR_ISA_AVX2 ? blocks_f32_avx2 : blocks_f32)(out, blocks, mean, std);
 }
 #else
 #define choose_blocks_f32 blocks_f32

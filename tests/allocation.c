@@ -8,7 +8,7 @@
 #include <unwind.h>
 
 static _Atomic int64_t count, frees, asked, live, fail_at, fail_times;
-static _Atomic bool failed, no_threads;
+static _Atomic bool failed, no_threads, no_values;
 
 int64_t allocation_count(void)
 {
@@ -40,6 +40,11 @@ bool allocation_failed(void)
 void allocation_refuse_threads(bool on)
 {
     atomic_store(&no_threads, on);
+}
+
+void allocation_refuse_values(bool on)
+{
+    atomic_store(&no_values, on);
 }
 
 /* ---- sites: the return addresses on the stack of a call that is refused ---- */
@@ -117,6 +122,8 @@ void *__real_aligned_alloc(size_t alignment, size_t bytes);
 int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
 void __real_free(void *memory);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count_of, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
@@ -169,6 +176,10 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
 {
     return atomic_load(&no_threads) ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
+}
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+    return atomic_load(&no_values) ? ENOMEM : __real_pthread_setspecific(key, value);
 }
 void __wrap_free(void *memory)
 {

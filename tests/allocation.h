@@ -16,8 +16,9 @@ enum { ALWAYS = INT32_MAX };
 void allocation_fail(int64_t at, int64_t times);
 /* Whether one has failed since allocation_fail. */
 bool allocation_failed(void);
-/* From now on no thread can be started; or, off, all can. */
+/* From now on no thread can be started, or keep a value of its own; or, off, all can. */
 void allocation_refuse_threads(bool on);
+void allocation_refuse_values(bool on);
 
 /* Where memory was asked for when it was refused: "address passing lasting" a line, the address a return address relative to
  * the program's start, the others 0 or 1: whether it was refused a few times, or always. Returns the number of lines. */

@@ -7,7 +7,7 @@ build=$1
 if [ $# -gt 1 ]; then export GRADUS_CUDA_PLUGIN="$2"; fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export GRADUS_TEST_DEVICE=cuda GRADUS_EMULATOR_LAUNCHES=$work/launches
+export GRADUS_TEST_DEVICE=cuda GRADUS_EMULATOR_LAUNCHES=$work/launches GRADUS_EMULATOR_DEVICES=2
 
 run() {
     local rc=0

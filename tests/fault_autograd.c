@@ -233,6 +233,21 @@ static bool pair_backward(gr_call *c)
 static const gr_op pair_op = {.name = "pair", .shape = pair_shape, .forward = pair_forward, .backward = pair_backward,
                               .outputs = 2, .reads_inputs = 1, .reads_outputs = 2, .attribute_bytes = sizeof(double)};
 
+/* y = 2 x, whose rule hands over another dtype. */
+static bool twice_shape(gr_call *c)
+{
+    return gr_call_output_shape(c, 0, gr_shape_of(gr_call_input(c, 0)), GR_FLOAT64);
+}
+static bool twice_forward(gr_call *c)
+{
+    return gr_copy_(gr_call_output(c, 0), gr_mul(gr_call_input(c, 0), 2)) != NULL;
+}
+static bool twice_backward(gr_call *c)
+{
+    return gr_grad_add(c, 0, gr_mul(gr_to(gr_call_gradient(c, 0), .dtype = GR_FLOAT32), 2));
+}
+static const gr_op twice_op = {.name = "twice", .shape = twice_shape, .forward = twice_forward, .backward = twice_backward};
+
 static gr_tensor *pair_sum(const gr_tensors *in, void *data)
 {
     (void)data;
@@ -250,6 +265,9 @@ static bool own_ops(world *w, int step, bool *ended)
     DO(gr_backward(t[3]))
     DO(gr_gradcheck(pair_sum, ((gr_tensors){1, t}), .tolerance = 1e-6))
     DO(gr_gradgradcheck(pair_sum, ((gr_tensors){1, t}), .tolerance = 1e-5))
+    MAKE(t[5], gr_apply(&twice_op, &t[0], 1, NULL, NULL))
+    MAKE(t[6], gr_sum(t[5]))
+    DO(gr_backward(t[6]))
     MAKE(t[4], gr_zeros(2)) /* no grad */
     DO(gr_gradcheck(pair_sum, ((gr_tensors){9, (gr_tensor *[]){t[0], t[4], t[4], t[4], t[4], t[4], t[4], t[4], t[4]}}),
                     .tolerance = 1e-6))
@@ -310,6 +328,22 @@ static bool watched(world *w, int step, bool *ended)
     END
 }
 
+/* More values than the first list of norms has room for. */
+static bool watched_and_long(world *w, int step, bool *ended)
+{
+    gr_tensor **t = w->t;
+    if (step == 0) return gr_set_tape_norms(true);
+    if (step == 1) return (t[0] = gr_full_with(1.0, GR_SHAPE(), .requires_grad = true)) != NULL;
+    if (step < 72) {
+        gr_tensor *next = gr_add(t[step == 2 ? 0 : 1], 1);
+        if (next) t[1] = next;
+        return next != NULL;
+    }
+    if (step == 72) return gr_backward(t[1]);
+    *ended = true;
+    return step > 73 || gr_set_tape_norms(false);
+}
+
 const named_program autograd_programs[] = {{"forward and backward", forward_and_backward},
                                            {"backward of reductions", reductions},
                                            {"second order", second_order},
@@ -323,4 +357,5 @@ const named_program autograd_programs[] = {{"forward and backward", forward_and_
                                            {"scopes", scopes},
                                            {"deep scopes", deep_scopes},
                                            {"norms and anomaly", watched},
+                                           {"norms of a long tape", watched_and_long},
                                            {NULL, NULL}};

@@ -34,6 +34,9 @@ expect() {
 GRADUS_CUDA_PLUGIN=$work/none.so expect "device is cuda:0: the plug-in libgradus_cuda.so was not found: .*none.so.*; must be built (make cuda, with nvcc) beside the library"
 echo "int something;" | $cc -x c -shared -fPIC - -o "$work/other.so"
 GRADUS_CUDA_PLUGIN=$work/other.so expect "device is cuda:0: the plug-in has no gr_cuda_open; must be this library's"
+echo "const unsigned *gr_cuda_open(const void *host, int first) { static const unsigned api[64] = {99, 8}; return host && first ? api : 0; }" |
+    $cc -x c -shared -fPIC - -o "$work/older.so"
+GRADUS_CUDA_PLUGIN=$work/older.so expect "device is cuda:0: the plug-in has interface 99 of 8 bytes, the library 1 of [0-9]*; must be of one build"
 export GRADUS_CUDA_PLUGIN=$plugin
 GRADUS_EMULATOR_DRIVER=absent expect "device is cuda:0: the NVIDIA driver is missing or too old; must be one for this CUDA"
 GRADUS_EMULATOR_DRIVER=old expect "device is cuda:0: the NVIDIA driver is missing or too old"

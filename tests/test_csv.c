@@ -204,6 +204,20 @@ START_TEST(float32_is_rounded_once)
 }
 END_TEST
 
+START_TEST(bfloat16_is_rounded_to_even_and_in_range)
+{
+    /* halfway between two: 1 + 2^-8, 1 + 3 2^-8; the largest, and what rounds to it; half of the smallest */
+    write_text("1.00390625,1.01171875,3.3895314e38,3.39e38,-1e-45,9.183549615799121e-41\n");
+    gr_tensor *t = gr_read_csv(path, .dtype = GR_BFLOAT16);
+    assert_table(t, 1, 6, (double[]){1, 0x1.04p0, 0x1.fep127, 0x1.fep127, -0.0, 0x1p-133});
+    ck_assert_int_eq(gr_dtype_of(t), GR_BFLOAT16);
+    write_text("nan,-inf\n");
+    assert_table(gr_read_csv(path, .dtype = GR_BFLOAT16, .allow_nonfinite = true), 1, 2, (double[]){nan(""), -HUGE_VAL});
+    write_text("1,3.4e38\n");
+    ASSERT_REFUSED(":1:3: field is \"3.4e38\"; must be within the range of bfloat16", .dtype = GR_BFLOAT16);
+}
+END_TEST
+
 START_TEST(integers_are_exact_and_in_range)
 {
     int64_t value[6];
@@ -220,6 +234,10 @@ START_TEST(integers_are_exact_and_in_range)
         {"9223372036854775808", "an integer from -9223372036854775808 to 9223372036854775807",
          GR_INT64},
         {"-9223372036854775809", "an integer from -9223372036854775808 to 9223372036854775807",
+         GR_INT64},
+        {"18446744073709551616", "an integer from -9223372036854775808 to 9223372036854775807",
+         GR_INT64}, /* 2^64 */
+        {"-99999999999999999999999", "an integer from -9223372036854775808 to 9223372036854775807",
          GR_INT64},
         {"1e19", "an integer from -9223372036854775808 to 9223372036854775807", GR_INT64},
         {"1e99999999999999999999", "an integer from -9223372036854775808 to 9223372036854775807",
@@ -574,6 +592,38 @@ START_TEST(file_that_changes_while_it_is_read_is_refused_or_read)
 }
 END_TEST
 
+/* What the file holds when the second pass begins. */
+static const char *later;
+static int reads;
+ssize_t __real_pread(int file, void *bytes, size_t count, off_t at);
+ssize_t __wrap_pread(int file, void *bytes, size_t count, off_t at);
+ssize_t __wrap_pread(int file, void *bytes, size_t count, off_t at)
+{
+    if (later && ++reads == 2) write_text(later);
+    return __real_pread(file, bytes, count, at);
+}
+
+START_TEST(file_that_changes_between_the_passes_is_refused)
+{
+    static const struct {
+        const char *text, *after;
+    } changed[] = {{"1\n2\n3\n", ": has changed since it was opened; must stay as it is"}, /* more rows */
+                   {"11222\n", ": has changed since it was opened; must stay as it is"},   /* fewer */
+                   {"1,1\n2\n", ": has changed since it was opened; must stay as it is"}, /* more columns */
+                   {"11\nx2\n", ":2:1: field is \"x2\"; must be a number"},
+                   {"", ": is shorter than when it was opened; must stay as it is"}};
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) {
+        write_text("11\n22\n");
+        later = changed[i].text;
+        reads = 0;
+        ck_assert_ptr_null(gr_read_csv(path));
+        assert_error(changed[i].after, __LINE__ - 1);
+        ck_assert_int_ge(reads, 2);
+    }
+    later = NULL;
+}
+END_TEST
+
 Suite *csv_suite(void)
 {
     const TTest *const tests[] = {lines_end_in_any_usual_way,
@@ -582,6 +632,7 @@ Suite *csv_suite(void)
                                   options_are_heeded,
                                   dtype_is_the_default_or_the_one_asked_for,
                                   float32_is_rounded_once,
+                                  bfloat16_is_rounded_to_even_and_in_range,
                                   integers_are_exact_and_in_range,
                                   locale_is_of_no_account,
                                   long_files_are_read_whole,
@@ -596,6 +647,7 @@ Suite *csv_suite(void)
                                   every_truncation_loads_or_is_refused,
                                   every_flipped_bit_loads_or_is_refused,
                                   refused_after_half_the_rows_leaves_nothing,
+                                  file_that_changes_between_the_passes_is_refused,
                                   file_that_changes_while_it_is_read_is_refused_or_read};
     Suite *suite = suite_create("csv");
     TCase *group = tcase_create("read_csv");

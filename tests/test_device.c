@@ -293,6 +293,56 @@ START_TEST(a_module_moves_whole_with_its_optimizer)
 }
 END_TEST
 
+static bool has_two_devices(const char *test)
+{
+    const bool yes = gr_cuda_device_count() > 1;
+    if (!yes) printf("left out on this device: %s: there is one\n", test), fflush(stdout);
+    return yes;
+}
+
+START_TEST(elements_go_from_one_cuda_device_to_another)
+{
+    if (!has_two_devices("elements_go_from_one_cuda_device_to_another")) return;
+    for (int d = 0; d < DTYPES; d++) {
+        gr_tensor *x = numbers(dtypes[d], 3), *first = gr_to(x, .device = gr_cuda(0)), *second = gr_to(first, .device = gr_cuda(1));
+        ck_assert_int_eq(gr_device_of(second).index, 1);
+        expect_same("straight", second, x, 0);
+        expect_same("turned", gr_to(gr_t(second), .device = gr_cuda(0)), gr_t(x), 0);
+    }
+    gr_tensor *x = gr_arange_with(0, 6, 1, .device = gr_cuda(0)), *y = gr_to(x, .dtype = GR_FLOAT64, .device = gr_cuda(1));
+    ck_assert(gr_dtype_of(y) == GR_FLOAT64 && gr_item(gr_sum(gr_mul(y, 2))) == 30);
+    ck_assert_ptr_null(gr_add(x, y));
+    expect_one_error("add: a is on cuda:0, b is on cuda:1");
+}
+END_TEST
+
+/* The parameters after three steps, before the last of which the module goes elsewhere, and its optimizer's momentum after it. */
+static gr_tensor *moved_after_two_steps(gr_device from, gr_device to)
+{
+    gr_set_default_device(from);
+    gr_manual_seed(8);
+    gr_module *m = gr_nn_linear(3, 2);
+    gr_optim *o = gr_optim_sgd(gr_parameters(m), .lr = 0.1, .momentum = 0.9);
+    for (int i = 0; i < 3; i++) {
+        if (i == 2) ck_assert_ptr_eq(gr_module_to(m, .device = to), m);
+        gr_tensor *x = gr_to(gr_arange_with(0, 12, 1, .device = gr_cpu(), .dtype = GR_FLOAT32), .device = i < 2 ? from : to);
+        gr_zero_grad(o);
+        ck_assert_msg(gr_backward(gr_mean(gr_tanh(gr_forward(m, gr_reshape(x, 4, 3))))) && gr_step(o), "%s", gr_error());
+    }
+    gr_tensor *w = gr_module_tensor(m, "weight");
+    ck_assert(gr_device_of(w).kind == to.kind && gr_device_of(w).index == to.index);
+    return gr_to(gr_detach(w), .device = gr_cpu());
+}
+
+START_TEST(an_optimizer_follows_its_parameters_to_another_cuda_device)
+{
+    if (!has_two_devices("an_optimizer_follows_its_parameters_to_another_cuda_device")) return;
+    gr_tensor *want = moved_after_two_steps(gr_cpu(), gr_cpu()), *got = moved_after_two_steps(gr_cuda(0), gr_cuda(1));
+    gr_set_default_device(gr_cpu());
+    expect_near("weight", got, want, gr_full_like(want, 1e-5));
+}
+END_TEST
+
 Suite *device_suite(void)
 {
     Suite *s = suite_create("device");
@@ -312,5 +362,7 @@ Suite *device_suite(void)
     tcase_add_test(c, tensors_of_two_devices_are_refused);
     tcase_add_test(c, a_model_trains_as_on_the_cpu);
     tcase_add_test(c, a_module_moves_whole_with_its_optimizer);
+    tcase_add_test(c, elements_go_from_one_cuda_device_to_another);
+    tcase_add_test(c, an_optimizer_follows_its_parameters_to_another_cuda_device);
     return s;
 }

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/internal.h"
 #include "gradus.h"
+#include "tests/allocation.h"
 #include "tests/cuda/emulator.h"
 #include "tests/look.h"
 #include "tests/suites.h"
@@ -251,6 +253,58 @@ START_TEST(a_module_moves_whole_or_not_at_all)
 }
 END_TEST
 
+/* What needs memory of both the device and the host. */
+static gr_module *to_move;
+static void *make_large(void)
+{
+    return gr_empty(MIB); /* its block has a header here */
+}
+static void *draw(void)
+{
+    return gr_randn(MIB / 4); /* the numbers are drawn here */
+}
+static void *move_module(void)
+{
+    return gr_module_to(to_move, .dtype = GR_FLOAT64, .device = gr_cuda(0));
+}
+
+static void survive_the_host(void *(*call)(void), const char *name, int least)
+{
+    int refused = 0;
+    for (int64_t at = 1;; at++) {
+        gr_shutdown();
+        gr_set_default_device(gr_cpu());
+        to_move = gr_nn_linear(300, 200);
+        gr_set_default_device(gr_cuda(0));
+        gr_manual_seed(3);
+        gr_cuda_empty_cache();
+        gr_pool_release(gr_self());
+        const int64_t before = gr_cuda_memory_reserved(0);
+        allocation_fail(at, ALWAYS);
+        const void *result = call();
+        const bool failed = allocation_failed();
+        allocation_fail(0, 0);
+        if (result && !failed) break;
+        if (result) continue;
+        refused++;
+        ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
+        expect_one_error(name);
+        gr_cuda_empty_cache();
+        ck_assert_int_le(gr_cuda_memory_reserved(0) - before, 2 * MIB); /* a slab stays */
+        ck_assert_int_eq(gr_dtype_of(gr_module_tensor(to_move, "weight")), GR_FLOAT32);
+        ck_assert_msg(call() != NULL, "%s", gr_error()); /* memory is back */
+    }
+    ck_assert_int_ge(refused, least);
+}
+
+START_TEST(the_hosts_memory_may_fail_beside_the_devices)
+{
+    survive_the_host(make_large, "empty: no memory for the result [1048576] float32", 1);
+    survive_the_host(draw, "randn: no memory for the ", 2);
+    survive_the_host(move_module, "module_to: no memory for ", 2);
+}
+END_TEST
+
 /* ---- a device that is lost ---- */
 
 START_TEST(a_lost_device_is_told_once_and_the_cpu_goes_on)
@@ -291,6 +345,7 @@ Suite *emulated_suite(void)
     tcase_add_test(c, every_product_may_fail);
     tcase_add_test(c, kept_blocks_are_given_up_before_memory_is_short);
     tcase_add_test(c, a_module_moves_whole_or_not_at_all);
+    tcase_add_test(c, the_hosts_memory_may_fail_beside_the_devices);
     tcase_add_test(c, a_lost_device_is_told_once_and_the_cpu_goes_on);
     return s;
 }

@@ -378,6 +378,51 @@ START_TEST(threads_without_memory_have_errors_of_their_own)
 }
 END_TEST
 
+/* Its first call fails, whatever it lacks; then it may have all, and ends. */
+static void *starts_poor(void *argument)
+{
+    const bool *recovers = argument;
+    const bool failed = !gr_zeros(123) && gr_error_kind() == GR_ERROR_MEMORY && strstr(gr_error(), "the result [123]");
+    if (!*recovers) return failed ? NULL : argument;
+    allocation_refuse_values(false);
+    gr_error_clear();
+    return failed && gr_item(gr_sum(gr_ones(3))) == 3 ? NULL : argument;
+}
+
+static void run_poor(bool recovers)
+{
+    pthread_t thread;
+    void *result;
+    ck_assert_int_eq(pthread_create(&thread, NULL, starts_poor, &recovers), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_ptr_null(result);
+}
+
+START_TEST(a_thread_may_end_before_it_has_memory)
+{
+    gr_set_error_handler(hear, NULL);
+    const int64_t base = allocation_live();
+    for (int i = 0; i < 40; i++) { /* more than there are stand-ins: each is given back */
+        allocation_fail(1, ALWAYS);
+        run_poor(false);
+        allocation_fail(0, 0);
+    }
+    ck_assert_int_eq(allocation_live(), base);
+}
+END_TEST
+
+START_TEST(a_thread_without_a_value_of_its_own_has_an_error)
+{
+    gr_set_error_handler(hear, NULL);
+    gr_zeros(1); /* the key is there */
+    for (int i = 0; i < 40; i++) {
+        allocation_refuse_values(true);
+        run_poor(true);
+    }
+    ck_assert(gr_item(gr_sum(gr_ones(3))) == 3);
+}
+END_TEST
+
 START_TEST(without_threads_a_loop_runs_alone)
 {
     gr_set_num_threads(1);
@@ -426,6 +471,8 @@ Suite *faults_suite(void)
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, a_program_survives_each_refused_allocation, 0, programs);
     tcase_add_test(c, threads_without_memory_have_errors_of_their_own);
+    tcase_add_test(c, a_thread_may_end_before_it_has_memory);
+    tcase_add_test(c, a_thread_without_a_value_of_its_own_has_an_error);
     tcase_add_test(c, without_threads_a_loop_runs_alone);
     tcase_add_test(c, reporting_an_error_asks_for_no_memory);
     suite_add_tcase(s, c);

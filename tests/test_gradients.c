@@ -185,6 +185,11 @@ static gr_tensor *wrong_square(const gr_tensors *in, void *data)
     (void)data; /* half of the slope is hidden */
     return gr_mul(in->item[0], gr_detach(in->item[0]));
 }
+static gr_tensor *narrow_square(const gr_tensors *in, void *data)
+{
+    (void)data;
+    return gr_to(gr_square(in->item[0]), .dtype = GR_FLOAT32);
+}
 static void silent(const char *text, void *data)
 {
     (void)text, (void)data;
@@ -201,6 +206,9 @@ START_TEST(gradcheck_refuses_a_wrong_gradient)
     gr_tensor *narrow = gr_requires_grad_(gr_ones(3), true);
     ck_assert(!gr_gradcheck(wrong_square, GR_TENSORS(narrow)));
     ck_assert(strstr(gr_error(), "must be float64") != NULL);
+    gr_error_clear();
+    ck_assert(!gr_gradcheck(narrow_square, GR_TENSORS(x)));
+    ck_assert_msg(strstr(gr_error(), "the result of f is float32 and requires grad; must be float64 and require it"), "%s", gr_error());
     gr_error_clear();
     gr_set_error_handler(NULL, NULL);
 }

@@ -133,6 +133,21 @@ START_TEST(an_absent_input_stays_absent_beside_an_outdated_view)
 }
 END_TEST
 
+START_TEST(a_view_made_without_recording_shows_memory_and_nothing_else)
+{
+    gr_tensor *w = LEAF(3, 4), *v = LEAF(5), *y = PLAIN(1, 2);
+    gr_scope off = gr_no_grad_begin();
+    gr_tensor *view = gr_keep(gr_narrow(y, 0, 0, 1));
+    gr_scope_end(off);
+    gr_mul_(y, w); /* y has a history now, view still has none */
+    gr_tensor *z = gr_mul(view, v);
+    EXPECT(z, 15);
+    ck_assert(gr_backward(z));
+    EXPECT(gr_grad(v), 3);
+    ck_assert(!gr_has_grad(w));
+}
+END_TEST
+
 /* ---- freed and kept ---- */
 
 START_TEST(a_view_outlives_its_base_with_its_history)
@@ -272,6 +287,71 @@ START_TEST(hooks_see_gradients_that_are_asked_for)
 }
 END_TEST
 
+START_TEST(a_result_that_is_asked_for_twice_counts_twice)
+{
+    gr_tensor *x = LEAF(1), *w = LEAF(2, 3), *y = gr_mul(x, 3), *one = PLAIN(7, 9), *two = PLAIN(10, 20);
+    EXPECT(gr_autograd_grads(GR_TENSORS(y, y, y), GR_TENSORS(x), .retain_graph = true).item[0], 9);
+    EXPECT(gr_autograd_grads(GR_TENSORS(x, y, x), GR_TENSORS(x), .retain_graph = true).item[0], 5);
+    EXPECT(gr_autograd_grads(GR_TENSORS(y, y), GR_TENSORS(x), .create_graph = true).item[0], 6);
+    EXPECT(gr_autograd_grads(GR_TENSORS(w, w), GR_TENSORS(w), .gradients = GR_TENSORS(one, two)).item[0], 17, 29);
+    EXPECT(one, 7, 9);
+}
+END_TEST
+
+static gr_tensor *of_another_shape(gr_tensor *gradient, void *data)
+{
+    return data ? data : gr_sum(gradient, .dim = 0, .keepdim = true);
+}
+
+START_TEST(a_hook_must_return_what_looks_like_the_gradient)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3), *narrow = gr_from(((float[]){1, 2}), 2);
+    gr_tensor *dead = PLAIN(1, 2);
+    gr_free(dead);
+    gr_tensor *const wrong[] = {NULL, narrow, dead};
+    static const char *const text[] = {"a hook returned [1] float64 on ", "a hook returned [2] float32 on ", "what a hook returned is dead: it was freed"};
+    for (int i = 0; i < 6; i++) { /* of the leaf, and of the result */
+        const gr_hook hook = gr_register_hook(i < 3 ? x : h, of_another_shape, wrong[i % 3]);
+        ck_assert(!gr_backward(gr_sum(h), .retain_graph = true));
+        expect_error(text[i % 3]);
+        ck_assert(!gr_has_grad(x));
+        gr_hook_remove(hook);
+    }
+    ck_assert(gr_backward(gr_sum(h)));
+    EXPECT(gr_grad(x), 3, 3);
+}
+END_TEST
+
+typedef struct {
+    gr_tensor *loss; /* NULL when it has been walked */
+    bool fails;
+} inner_pass;
+
+/* Once, a pass within the pass. */
+static gr_tensor *runs_a_pass(gr_tensor *gradient, void *data)
+{
+    inner_pass *inner = data;
+    gr_tensor *loss = inner->loss;
+    if (!loss) return gradient;
+    inner->loss = NULL;
+    ck_assert(gr_backward(loss, .retain_graph = true));
+    return inner->fails ? NULL : gradient;
+}
+
+START_TEST(a_pass_within_a_hook_adds_to_the_same_retained_gradient)
+{
+    quiet();
+    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3), *outer = gr_sum(gr_mul(h, 5));
+    inner_pass inner = {gr_sum(gr_mul(h, 7)), false};
+    gr_retain_grad(h);
+    gr_register_hook(x, runs_a_pass, &inner); /* h's gradient has been seen then */
+    ck_assert(gr_backward(outer, .retain_graph = true));
+    EXPECT(gr_grad(h), 12, 12);
+    EXPECT(gr_grad(x), 36, 36);
+}
+END_TEST
+
 START_TEST(retained_gradients_accumulate_when_the_pass_succeeds)
 {
     quiet();
@@ -321,6 +401,7 @@ Suite *histories_suite(void)
                                   a_gradient_given_by_an_outdated_view_has_its_history,
                                   views_of_the_same_elements_may_be_combined_in_place,
                                   an_absent_input_stays_absent_beside_an_outdated_view,
+                                  a_view_made_without_recording_shows_memory_and_nothing_else,
                                   a_view_outlives_its_base_with_its_history,
                                   a_recorded_change_of_a_view_whose_base_was_freed_is_refused,
                                   a_change_that_needs_no_gradient_is_not_recorded_whatever_the_freed_base_was,
@@ -331,6 +412,9 @@ Suite *histories_suite(void)
                                   a_view_that_is_made_a_leaf_begins_a_history_of_its_own,
                                   recorded_gradients_are_tensors_of_their_own,
                                   hooks_see_gradients_that_are_asked_for,
+                                  a_result_that_is_asked_for_twice_counts_twice,
+                                  a_hook_must_return_what_looks_like_the_gradient,
+                                  a_pass_within_a_hook_adds_to_the_same_retained_gradient,
                                   retained_gradients_accumulate_when_the_pass_succeeds,
                                   an_error_in_a_leafs_hook_fails_the_pass};
     Suite *suite = suite_create("histories");

@@ -167,6 +167,17 @@ START_TEST(integers_wrap)
 }
 END_TEST
 
+/* Each is so large that the threads share it: the bits of the products one by one. */
+START_TEST(a_batch_of_large_products_has_the_bits_of_each)
+{
+    enum { M = 160, K = 192, N = 144 }; /* more than 4 2^20 multiplications */
+    gr_tensor *a = gr_randn(3, M, K), *b = gr_randn(3, K, N);
+    gr_set_num_threads(2);
+    gr_tensor *y = gr_matmul(a, b);
+    for (int i = 0; i < 3; i++) ck_assert(gr_equal(gr_select(y, 0, i), gr_matmul(gr_select(a, 0, i), gr_select(b, 0, i))));
+}
+END_TEST
+
 START_TEST(a_product_with_itself_transposed_shares_memory)
 {
     gr_tensor *x = operand((gr_shape)S(6, 9), GR_FLOAT32, PLAIN, 0), *y = gr_matmul(x, gr_t(x));
@@ -216,6 +227,7 @@ Suite *matmul_suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, products_of_all_ranks_are_those_of_loops, 0, 6);
     tcase_add_test(c, integers_wrap);
+    tcase_add_test(c, a_batch_of_large_products_has_the_bits_of_each);
     tcase_add_test(c, a_product_with_itself_transposed_shares_memory);
     tcase_add_test(c, operands_that_do_not_meet_are_refused);
     suite_add_tcase(s, c);

@@ -1,5 +1,6 @@
 /* test_memory.c - a training loop allocates nothing once it is warm; a failed allocation is an error that changes nothing. */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,43 @@ START_TEST(steps_use_the_same_addresses)
         ck_assert_ptr_eq(third.prediction, fourth.prediction);
         ck_assert_ptr_eq(third.gradient, fourth.gradient);
     }
+}
+END_TEST
+
+/* More than a thread may keep: so many blocks, of which nothing is touched. */
+enum { LARGE = 64 << 20, BLOCKS = 12, KEPT = GR_CACHE_BYTES / LARGE + 1 };
+static const void *block[BLOCKS];
+
+static bool is_block(const void *data)
+{
+    bool found = false;
+    for (int i = 0; i < BLOCKS; i++) found |= block[i] == data;
+    return found;
+}
+
+static void *takes_blocks(void *unused)
+{
+    (void)unused;
+    for (int i = KEPT; i < BLOCKS; i++)
+        if (!is_block(gr_data(gr_empty_with(GR_SHAPE(LARGE), .dtype = GR_UINT8)))) return "a new block, though one waits";
+    return is_block(gr_data(gr_empty_with(GR_SHAPE(LARGE), .dtype = GR_UINT8))) ? "a block that another thread keeps" : NULL;
+}
+
+START_TEST(what_a_thread_may_not_keep_others_get)
+{
+    if (!on_cpu("what_a_thread_may_not_keep_others_get: the host's memory")) return;
+    const gr_scope scope = gr_scope_begin();
+    for (int i = 0; i < BLOCKS; i++) block[i] = gr_data(gr_empty_with(GR_SHAPE(LARGE), .dtype = GR_UINT8));
+    ck_assert_msg(!gr_error(), "%s", gr_error());
+    gr_scope_end(scope);
+    pthread_t thread;
+    void *complaint;
+    ck_assert_int_eq(pthread_create(&thread, NULL, takes_blocks, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, &complaint), 0);
+    ck_assert_msg(!complaint, "%s", (const char *)complaint);
+    for (int i = 0; i < KEPT; i++) ck_assert(is_block(gr_data(gr_empty_with(GR_SHAPE(LARGE), .dtype = GR_UINT8))));
+    gr_shutdown();
+    gr_memory_end();
 }
 END_TEST
 #endif
@@ -250,11 +288,12 @@ Suite *memory_suite(void)
     TCase *c = tcase_create("memory");
     tcase_set_timeout(c, 300);
 #ifdef GR_DEBUG
-    puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses: this build gives every block its "
-         "own malloc");
+    puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses, what_a_thread_may_not_keep_others_get: "
+         "this build gives every block its own malloc");
 #else
     tcase_add_test(c, a_warm_training_loop_allocates_nothing);
     tcase_add_test(c, steps_use_the_same_addresses);
+    tcase_add_test(c, what_a_thread_may_not_keep_others_get);
 #endif
     tcase_add_test(c, a_loop_without_scopes_is_correct_and_freed_at_the_end);
     tcase_add_test(c, a_loop_without_scopes_stays_linear);

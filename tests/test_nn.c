@@ -180,6 +180,35 @@ START_TEST(users_modules_are_first_class)
 }
 END_TEST
 
+START_TEST(a_child_is_found_by_its_path)
+{
+    gr_module *inner = gr_nn_sequential(gr_nn_relu(), gr_nn_linear(1, 1)), *m = gr_nn_sequential(gr_nn_tanh(), inner);
+    ck_assert_ptr_eq(gr_module_module(m, "1"), inner);
+    ck_assert_ptr_eq(gr_module_module(m, "1.1"), gr_module_module(inner, "1"));
+    const char *const none[] = {"2", "1.2", "0.0", "1.", "", "1.1.weight", "5.1"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) ck_assert_ptr_null(gr_module_module(m, none[i]));
+    ck_assert_ptr_null(gr_error());
+}
+END_TEST
+
+START_TEST(a_module_is_kept_among_others_of_its_scope)
+{
+    gr_set_error_handler(silent, NULL);
+    const gr_scope outer = gr_scope_begin(), scope = gr_scope_begin();
+    gr_module *first = gr_nn_linear(1, 1), *second = gr_nn_linear(2, 2), *third = gr_nn_linear(3, 3);
+    ck_assert_ptr_eq(gr_keep(second), second); /* it changes places with the first */
+    ck_assert(gr_free(first));
+    ck_assert_ptr_eq(gr_keep(third), third);
+    gr_scope_end(scope);
+    ck_assert_int_eq(gr_numel(gr_forward(second, gr_ones(1, 2))) + gr_numel(gr_forward(third, gr_ones(1, 3))), 5);
+    ck_assert_ptr_null(gr_forward(first, gr_ones(1, 1)));
+    expect_error("dead");
+    gr_scope_end(outer);
+    ck_assert_ptr_null(gr_forward(third, gr_ones(1, 3)));
+    expect_error("dead");
+}
+END_TEST
+
 START_TEST(a_converted_model_keeps_its_tensors)
 {
     gr_set_error_handler(silent, NULL);
@@ -224,6 +253,8 @@ Suite *nn_suite(void)
     tcase_add_test(c, a_model_learns);
     tcase_add_test(c, a_models_gradients_agree_in_both_precisions);
     tcase_add_test(c, users_modules_are_first_class);
+    tcase_add_test(c, a_child_is_found_by_its_path);
+    tcase_add_test(c, a_module_is_kept_among_others_of_its_scope);
     tcase_add_test(c, a_converted_model_keeps_its_tensors);
     tcase_add_test(c, wrong_shapes_are_named);
     suite_add_tcase(s, c);

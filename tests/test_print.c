@@ -1,6 +1,7 @@
 /* test_print.c - printed tensors against PyTorch's text (golden/print.txt, whose head describes
  * it). */
 #include <check.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
@@ -259,6 +260,47 @@ static void keep_quiet(const char *text, void *data)
     (void)text, (void)data;
 }
 
+/* Whether print fails, once, when stdout is full. */
+static bool fails_when_full(bool (*print)(void))
+{
+    fflush(stdout);
+    const int terminal = dup(STDOUT_FILENO), full = open("/dev/full", O_WRONLY);
+    dup2(full, STDOUT_FILENO);
+    bool ok = true;
+    for (int i = 0; i < 10000 && ok; i++) ok = print(); /* until the buffer is full too */
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    close(full);
+    clearerr(stdout);
+    return !ok;
+}
+
+static bool print_tensor(void)
+{
+    return gr_print(gr_ones(30));
+}
+
+static bool print_tape(void)
+{
+    return gr_print_tape();
+}
+
+START_TEST(a_stdout_that_takes_no_more_is_an_error)
+{
+    gr_set_error_handler(keep_quiet, NULL);
+    ck_assert(fails_when_full(print_tensor));
+    ck_assert_msg(strstr(gr_error(), ": print: stdout is closed, full or broken; must be writable"), "%s", gr_error());
+    ck_assert_int_eq(gr_error_kind(), GR_ERROR_FILE);
+    gr_error_clear();
+    gr_exp(gr_requires_grad_(gr_ones(1), true));
+    ck_assert(fails_when_full(print_tape));
+    ck_assert_msg(strstr(gr_error(), ": print_tape: stdout is closed, full or broken; must be writable"), "%s", gr_error());
+    gr_error_clear();
+    ck_assert(print_tensor());
+}
+END_TEST
+
 START_TEST(what_is_no_tensor_is_refused)
 {
     char text[8] = "before";
@@ -287,6 +329,7 @@ Suite *print_suite(void)
     tcase_add_test(tests, text_has_decimal_points_in_every_locale);
     tcase_add_test(tests, default_dtype_goes_without_saying);
     tcase_add_test(tests, print_writes_the_text_and_a_newline_to_stdout);
+    tcase_add_test(tests, a_stdout_that_takes_no_more_is_an_error);
     tcase_add_test(tests, what_is_no_tensor_is_refused);
     suite_add_tcase(suite, tests);
     return suite;

@@ -155,13 +155,18 @@ static void *uses_history(void *y)
 {
     gr_set_error_handler(silent, NULL);
     if (gr_mul((gr_tensor *)y, 2)) return "history was used on another thread";
-    return strstr(gr_error(), "history of another thread") ? NULL : "the error does not say why";
+    if (!strstr(gr_error(), "history of another thread")) return "the error does not say why";
+    gr_error_clear();
+    if (gr_backward((gr_tensor *)y)) return "another thread's history was walked";
+    return strstr(gr_error(), "backward: loss has history of another thread; must be used there") ? NULL : "backward does not say why";
 }
 
 START_TEST(history_stays_on_its_thread)
 {
     gr_tensor *x = gr_requires_grad_(gr_ones(3), true);
-    run_threads(1, uses_history, gr_mul(x, 2));
+    gr_tensor *loss = gr_sum(gr_mul(x, 2));
+    run_threads(1, uses_history, loss);
+    ck_assert(!gr_has_grad(x) && gr_backward(loss) && gr_at(gr_grad(x), 2) == 2);
 }
 END_TEST
 
