@@ -143,6 +143,7 @@ check: all $(B)/tests/run demos $(EMULATED_PLUGIN) corpus
 	tests/covered.sh $(B)
 	tests/snippets.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDLIBS)"
 	tests/one_row.sh
+	tests/planted/run --check
 
 suite: $(B)/tests/run
 	$(B)/tests/run
@@ -193,6 +194,7 @@ check-all: test sanitize msan valgrind analyze coverage
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check
 	$(MAKE) fuzz
+	B=$(B) CC="$(CC)" tests/planted/run
 
 format:
 	clang-format -i $(HEADERS) $(SOURCES) $(LOOPS) $(wildcard tests/*.c tests/*.h tests/fuzz/*.[ch] demos/*.c bench/*.c)

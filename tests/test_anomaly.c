@@ -274,6 +274,15 @@ START_TEST(the_call_whose_rule_makes_an_inf_is_named)
 }
 END_TEST
 
+START_TEST(each_operands_gradient_is_looked_at)
+{
+    gr_tensor *a = LEAF(1), *b = LEAF(1e-30); /* a / b and da = 1 / b are finite, db = -a / b / b is not */
+    gr_tensor *loss = gr_div_at(V(a), V(b), at(1));
+    ck_assert(!gr_backward_at(&(gr_backward_args){.loss = loss, .gradient = GR_ABSENT, .site = at(2)}));
+    expect("train.c:2: backward: div (train.c:1) made a -inf in element 0 of the gradient of b [1]; must be finite");
+}
+END_TEST
+
 START_TEST(the_first_of_several_is_named)
 {
     gr_tensor *x = LEAF(0, 1);
@@ -413,6 +422,7 @@ Suite *anomaly_suite(void)
     tcase_add_test(c, it_holds_with_recording_off_and_for_integers);
     tcase_add_test(c, the_ops_of_users_are_looked_at_too);
     tcase_add_test(c, the_call_whose_rule_makes_an_inf_is_named);
+    tcase_add_test(c, each_operands_gradient_is_looked_at);
     tcase_add_test(c, the_first_of_several_is_named);
     tcase_add_test(c, sums_of_gradients_are_looked_at);
     tcase_add_test(c, a_gradient_as_a_result_is_looked_at);

@@ -519,6 +519,55 @@ START_TEST(a_hook_cannot_end_the_running_scope)
 }
 END_TEST
 
+START_TEST(a_recorded_pass_runs_hooks_and_adds_to_gradients)
+{
+    int calls = 0;
+    gr_tensor *x = LEAF(3);
+    gr_register_hook(x, doubled, &calls);
+    for (int pass = 1; pass <= 2; pass++) {
+        gr_tensor *y = gr_sum(gr_mul(x, x));
+        ck_assert(gr_backward(y, .create_graph = true));
+        ck_assert_int_eq(calls, pass);
+        EXPECT(gr_grad(x), 12 * pass);
+    }
+}
+END_TEST
+
+START_TEST(gradients_of_intermediate_results_are_returned)
+{
+    gr_tensor *x = LEAF(3), *y = gr_mul(x, x), *z = gr_mul(y, 5);
+    const gr_tensors dz = gr_autograd_grads(GR_TENSORS(gr_sum(z)), GR_TENSORS(x, y, z));
+    ck_assert_int_eq(dz.count, 3);
+    EXPECT(dz.item[0], 30);
+    EXPECT(dz.item[1], 5);
+    EXPECT(dz.item[2], 1);
+}
+END_TEST
+
+/* So many that they are found by an index; in two orders, so that each is found again, and by a hook, so that it is there
+ * once. */
+START_TEST(each_of_many_leaves_gets_its_gradient_once)
+{
+    enum { LEAVES = 600 };
+    int calls = 0;
+    gr_tensor *x[LEAVES], *sum = LEAF(0);
+    for (int i = 0; i < LEAVES; i++) {
+        x[i] = LEAF(1);
+        sum = gr_add(sum, gr_mul(x[i], i));
+    }
+    for (int i = 0; i < LEAVES; i++) sum = gr_add(sum, gr_mul(x[i * 7 % LEAVES], 1000));
+    const gr_tensors gradients = gr_autograd_grads(GR_TENSORS(sum), gr_tensors_from(x, LEAVES), .retain_graph = true);
+    ck_assert_int_eq(gradients.count, LEAVES);
+    for (int i = 0; i < LEAVES; i++) gr_register_hook(x[i], doubled, &calls);
+    ck_assert(gr_backward(sum));
+    ck_assert_int_eq(calls, LEAVES);
+    for (int i = 0; i < LEAVES; i++) {
+        EXPECT(gradients.item[i], 1000 + i);
+        EXPECT(gr_grad(x[i]), 2 * (1000 + i));
+    }
+}
+END_TEST
+
 /* ---- scopes ---- */
 
 START_TEST(scopes_own_and_free_and_stale_tensors_are_refused)
@@ -599,6 +648,9 @@ Suite *autograd_suite(void)
     tcase_add_test(c, a_hook_belongs_to_the_value_not_to_the_header);
     tcase_add_test(c, a_hook_may_run_a_pass_of_its_own);
     tcase_add_test(c, a_hook_cannot_end_the_running_scope);
+    tcase_add_test(c, a_recorded_pass_runs_hooks_and_adds_to_gradients);
+    tcase_add_test(c, gradients_of_intermediate_results_are_returned);
+    tcase_add_test(c, each_of_many_leaves_gets_its_gradient_once);
     tcase_add_test(c, scopes_own_and_free_and_stale_tensors_are_refused);
     tcase_add_test(c, keeping_needs_a_detached_tensor);
     tcase_add_test(c, a_kept_view_keeps_its_memory);

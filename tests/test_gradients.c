@@ -1,6 +1,7 @@
 /* test_gradients.c - every op against finite differences, first and second order; float32 against float64; views against
  * contiguous copies. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "autograd/elementwise.h"
@@ -65,6 +66,27 @@ static void view_equals_copy(trial *t, gr_dtype dtype)
 {
     outcome view = evaluate(t, dtype, false), copy = evaluate(t, dtype, true);
     expect_same_bits(t, &view, &copy);
+}
+
+/* The same rules once more, by ops: a gradient that can be differentiated again is the gradient. */
+static void recorded_equals_unrecorded(trial *t)
+{
+    outcome unrecorded = evaluate(t, GR_FLOAT64, false);
+    const gr_scope scope = gr_scope_begin();
+    gr_tensors leaves = leaves_of(t, GR_FLOAT64);
+    gr_tensor *y = call(&leaves, t);
+    ck_assert_msg(gr_backward(y, .gradient = upstream_of(y), .create_graph = true), "%s", describe(t));
+    for (int64_t i = 0; i < leaves.count; i++) {
+        int64_t count;
+        double *recorded = copied(gr_grad(leaves.item[i]), &count), largest = 1;
+        ck_assert_int_eq(count, unrecorded.count[i + 1]);
+        for (int64_t k = 0; k < count; k++) largest = fmax(largest, fabs(recorded[k]));
+        for (int64_t k = 0; k < count; k++)
+            ck_assert_msg(fabs(recorded[k] - unrecorded.value[i + 1][k]) <= 1e-14 * largest, "%s: gradient %d", describe(t), (int)i);
+        free(recorded);
+    }
+    gr_scope_end(scope);
+    forget(&unrecorded);
 }
 
 static void watched_equals_unwatched(trial *t)
@@ -164,6 +186,12 @@ START_TEST(ops_on_views_equal_ops_on_copies)
 }
 END_TEST
 
+START_TEST(recorded_gradients_are_the_gradients)
+{
+    rows_with(recorded_equals_unrecorded, true);
+    ops_with(recorded_equals_unrecorded, true);
+}
+END_TEST
 START_TEST(all_give_the_same_bits_while_they_are_watched)
 {
     rows_with(watched_equals_unwatched, true);
@@ -227,6 +255,7 @@ Suite *gradients_suite(void)
     tcase_add_test(c, ops_have_right_second_gradients);
     tcase_add_test(c, ops_agree_in_both_precisions);
     tcase_add_test(c, ops_on_views_equal_ops_on_copies);
+    tcase_add_test(c, recorded_gradients_are_the_gradients);
     tcase_add_test(c, all_give_the_same_bits_while_they_are_watched);
     tcase_add_test(c, every_recorded_call_tells_its_rule);
     tcase_add_test(c, gradcheck_refuses_a_wrong_gradient);

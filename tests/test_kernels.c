@@ -322,6 +322,17 @@ START_TEST(a_result_larger_than_the_caches_has_the_same_bits)
 }
 END_TEST
 
+START_TEST(large_gradients_are_added)
+{
+    const gr_scope scope = gr_scope_begin();
+    gr_tensor *x = gr_requires_grad_(gr_ones((5 << 20) + 37), true);
+    gr_tensor *sum = gr_sum(gr_add(gr_mul(x, 3), gr_mul(x, 2)));
+    ck_assert(gr_backward(sum));
+    ck_assert(gr_item(gr_amin(gr_grad(x))) == 5 && gr_item(gr_amax(gr_grad(x))) == 5);
+    gr_scope_end(scope);
+}
+END_TEST
+
 Suite *kernels_suite(void)
 {
     Suite *s = suite_create("kernels");
@@ -330,6 +341,7 @@ Suite *kernels_suite(void)
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
+    tcase_add_test(c, large_gradients_are_added);
     tcase_add_test(c, reductions_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, all_loops_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, loops_write_what_they_should_and_no_more);

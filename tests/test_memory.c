@@ -282,6 +282,15 @@ START_TEST(what_does_not_fit_is_an_error)
 }
 END_TEST
 
+START_TEST(sizes_beyond_32_bits_are_counted)
+{
+    gr_tensor x = {.dtype = GR_UINT8};
+    ck_assert(gr_set_sizes(&x, 3, (const int64_t[]){2, 65537, 65536}));
+    ck_assert_int_eq(x.numel, 2 * 65537LL * 65536);
+    ck_assert_int_eq(x.axis[0].stride, 65537LL * 65536);
+}
+END_TEST
+
 Suite *memory_suite(void)
 {
     Suite *s = suite_create("memory");
@@ -291,6 +300,7 @@ Suite *memory_suite(void)
     puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses, what_a_thread_may_not_keep_others_get: "
          "this build gives every block its own malloc");
 #else
+    tcase_add_test(c, sizes_beyond_32_bits_are_counted);
     tcase_add_test(c, a_warm_training_loop_allocates_nothing);
     tcase_add_test(c, steps_use_the_same_addresses);
     tcase_add_test(c, what_a_thread_may_not_keep_others_get);

@@ -163,6 +163,18 @@ START_TEST(groups_have_options_of_their_own)
     ck_assert(gr_optim_get(o, 1, GR_LR) == 0 && gr_optim_get(o, 0, GR_LR) == 0.5);
     ck_assert(gr_step(o));
     ck_assert(gr_at(p, 0) == 0 && gr_at(q, 1) == 0.75);
+    ck_assert(gr_zero_grad(o) && !gr_has_grad(p) && !gr_has_grad(q));
+}
+END_TEST
+
+/* PyTorch turns the gradient's sign first: -0.5 + 0.25 * 1. */
+START_TEST(maximize_turns_the_gradient_but_not_the_decay)
+{
+    gr_tensor *p = parameter(1);
+    gr_optim *o = gr_optim_sgd(GR_TENSORS(p), .lr = 0.5, .weight_decay = 0.25, .maximize = true);
+    give_gradient(p, 0.5);
+    ck_assert(gr_step(o));
+    ck_assert(gr_at(p, 0) == 1.125);
 }
 END_TEST
 
@@ -242,6 +254,7 @@ Suite *optim_suite(void)
     tcase_add_test(c, sgd_follows_pytorch);
     tcase_add_test(c, schedules_are_not_there_yet);
     tcase_add_test(c, groups_have_options_of_their_own);
+    tcase_add_test(c, maximize_turns_the_gradient_but_not_the_decay);
     tcase_add_test(c, a_parameter_without_gradient_is_left_alone);
     tcase_add_test(c, parameters_with_any_strides_are_updated);
     tcase_add_test(c, wrong_options_are_refused);

@@ -151,6 +151,58 @@ START_TEST(eight_threads_read_one_model)
 }
 END_TEST
 
+enum { DRAWERS = 4, DRAWS = 20000 };
+
+static void *draws(void *to)
+{
+    float *out = to;
+    for (int i = 0; i < DRAWS; i++) {
+        gr_scope scope = gr_scope_begin();
+        out[i] = (float)gr_item(gr_rand(1));
+        gr_scope_end(scope);
+    }
+    return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+START_TEST(each_random_number_is_drawn_by_one_thread)
+{
+    static float alone[DRAWERS][DRAWS], together[DRAWERS][DRAWS];
+    pthread_t thread[DRAWERS];
+    gr_manual_seed(7);
+    for (int i = 0; i < DRAWERS; i++) draws(alone[i]);
+    gr_manual_seed(7);
+    for (int i = 0; i < DRAWERS; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, draws, together[i]), 0);
+    for (int i = 0; i < DRAWERS; i++) pthread_join(thread[i], NULL);
+    qsort(alone, DRAWERS * DRAWS, sizeof(float), by_size);
+    qsort(together, DRAWERS * DRAWS, sizeof(float), by_size);
+    ck_assert(!memcmp(alone, together, sizeof alone));
+}
+END_TEST
+
+static void *takes_views(void *shared)
+{
+    for (int i = 0; i < 50000; i++) {
+        gr_scope scope = gr_scope_begin();
+        if (!gr_t((gr_tensor *)shared)) return "there is no view";
+        gr_scope_end(scope);
+    }
+    return NULL;
+}
+
+START_TEST(views_on_all_threads_are_counted)
+{
+    gr_tensor *x = gr_ones(2, 3);
+    run_threads(4, takes_views, x);
+    ck_assert_int_eq(atomic_load(&x->storage->refs), 1);
+}
+END_TEST
+
 static void *uses_history(void *y)
 {
     gr_set_error_handler(silent, NULL);
@@ -216,6 +268,8 @@ Suite *threads_suite(void)
     tcase_add_test(c, reductions_do_not_depend_on_threads);
     tcase_add_test(c, eight_threads_train_models_of_their_own);
     tcase_add_test(c, eight_threads_read_one_model);
+    tcase_add_test(c, each_random_number_is_drawn_by_one_thread);
+    tcase_add_test(c, views_on_all_threads_are_counted);
     tcase_add_test(c, history_stays_on_its_thread);
     tcase_add_test(c, a_tensor_is_handed_to_another_thread);
     tcase_add_test(c, a_child_process_computes);
