@@ -93,6 +93,17 @@ static void call_reductions(int64_t rows, int64_t columns, int dim, bool strided
     ended("extremum_back", kernels->extremum_back(dx, true, dy, x, values, 1u << dim));
 }
 
+/* So long that the places of the segments' extrema are themselves reduced by a warp, and by a block, for each row. */
+static void call_long_searches(void)
+{
+    static const int64_t lengths[] = {600000, 34000000};
+    for (int i = 0; i < 2 && dtype != GR_BFLOAT16; i++) {
+        gr_tensor *x = gr_full_with(1, GR_SHAPE(lengths[i]), .dtype = dtype), *place = gr_zeros_with(GR_SHAPE(), .dtype = GR_INT64);
+        ended("arg_reduce", kernels->arg_reduce(true, NULL, place, x, -1));
+        gr_free(x);
+    }
+}
+
 static void call_all_reductions(void)
 {
     call_reductions(ROWS, 7, 1, false);     /* short rows */
@@ -103,6 +114,7 @@ static void call_all_reductions(void)
     call_reductions(3, 40000, 1, false);    /* several */
     call_reductions(40000, 5, 0, false);
     call_reductions(3, 40000, 1, true);
+    if (gr_is_float(dtype) || dtype == GR_UINT8) call_long_searches(); /* integers are compared as int64 */
 }
 
 static void call_products(void)
@@ -116,11 +128,11 @@ static void call_products(void)
     ended("linear", kernels->linear(ones_of(dtype, 19, 20, false), x, w, gr_full_with(1, GR_SHAPE(20), .dtype = dtype)));
 }
 
-static void call_mse(int64_t rows, bool strided)
+static void call_mse(int64_t rows, int64_t columns, bool strided)
 {
-    gr_tensor *x = ones_of(dtype, rows, COLUMNS, false), *t = ones_of(dtype, rows, COLUMNS, strided);
+    gr_tensor *x = ones_of(dtype, rows, columns, false), *t = ones_of(dtype, rows, columns, strided);
     ended("mse", kernels->mse(gr_full_with(1, GR_SHAPE(), .dtype = dtype), x, t, true));
-    kernels->mse_back(ones_of(dtype, rows, COLUMNS, false), true, gr_full_with(1, GR_SHAPE(), .dtype = dtype), x, t, true, true);
+    kernels->mse_back(ones_of(dtype, rows, columns, false), true, gr_full_with(1, GR_SHAPE(), .dtype = dtype), x, t, true, true);
     ended("mse_back", true);
 }
 
@@ -157,8 +169,10 @@ static void call_dtype(int device)
         call_moves(strided);
         call_indexing(strided);
         if (!gr_is_float(dtype)) continue;
-        call_mse(ROWS, strided);
-        call_mse(600, strided); /* in two stages */
+        call_mse(3, 7, strided);
+        call_mse(3, COLUMNS, strided);
+        call_mse(ROWS, COLUMNS, strided);
+        call_mse(600, COLUMNS, strided); /* in two stages */
     }
     call_all_reductions();
     call_products();
