@@ -4,6 +4,7 @@
  * emulated plug-in or a test program; it must not be stripped. */
 #include "machine.h"
 #include <cxxabi.h>
+#include <ctype.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -48,6 +49,16 @@ static kernel_record record_of(const std::string &symbol)
     return record;
 }
 
+/* g++ leaves the tag out of the names of templates that stand in no namespace: "_Z11fill_kernelI..." has none. */
+static bool is_untagged_kernel(const char *name)
+{
+    const char end[] = "_kernel";
+    char *base;
+    if (strncmp(name, "_Z", 2) != 0 || !isdigit((unsigned char)name[2])) return false;
+    const size_t length = strtoul(name + 2, &base, 10), rest = sizeof end - 1;
+    return strlen(base) > length && length > rest && base[length] == 'I' && !strncmp(base + length - rest, end, rest);
+}
+
 static void note_symbol(symbol_table *table, const char *name, char *address, size_t bytes, int type)
 {
     if (type == STT_FUNC && strstr(name, "B9gr_kernel")) {
@@ -56,6 +67,9 @@ static void note_symbol(symbol_table *table, const char *name, char *address, si
         if (text.find("::{lambda") == std::string::npos && text.find(KERNEL_TAG) != std::string::npos) {
             table->kernels.emplace(address, record_of(text));
         }
+    } else if (type == STT_FUNC && is_untagged_kernel(name)) {
+        std::string text = demangled(name);
+        table->kernels.emplace(address, record_of(text.insert(text.find('<'), KERNEL_TAG)));
     } else if (type == STT_OBJECT && strstr(name, "B9gr_shared") && bytes) {
         std::string text = demangled(name);
         if (text.size() > sizeof SHARED_TAG && text.compare(text.size() - sizeof SHARED_TAG + 1, std::string::npos, SHARED_TAG) == 0) {
