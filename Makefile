@@ -129,7 +129,7 @@ $(B)/tests/run: $(TEST_OBJECTS) $(B)/libgradus.a
 test:
 	tests/install.sh
 	$(MAKE) check
-check: all $(B)/tests/run demos $(EMULATED_PLUGIN) corpus
+check: all $(B)/tests/run $(B)/tests/gpu/kernels demos $(EMULATED_PLUGIN) corpus
 	rm -f $(B)/tests/sites.*
 	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
 	tests/allocation_sites.sh $(B)
