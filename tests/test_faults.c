@@ -344,7 +344,7 @@ static void *hungry(void *argument)
     return NULL;
 }
 
-START_TEST(threads_without_memory_have_errors_of_their_own)
+static void let_threads_hunger(void)
 {
     pthread_t thread[THREADS];
     errand e[THREADS];
@@ -376,6 +376,11 @@ START_TEST(threads_without_memory_have_errors_of_their_own)
     pthread_barrier_destroy(&begun);
     pthread_barrier_destroy(&looked);
 }
+
+START_TEST(threads_without_memory_have_errors_of_their_own)
+{
+    let_threads_hunger();
+}
 END_TEST
 
 /* Its first call fails, whatever it lacks; then it may have all, and ends. */
@@ -402,12 +407,13 @@ START_TEST(a_thread_may_end_before_it_has_memory)
 {
     gr_set_error_handler(hear, NULL);
     const int64_t base = allocation_live();
-    for (int i = 0; i < 40; i++) { /* more than there are stand-ins: each is given back */
+    for (int i = 0; i < 40; i++) { /* more than there are stand-ins, of which each is given back */
         allocation_fail(1, ALWAYS);
         run_poor(false);
         allocation_fail(0, 0);
     }
     ck_assert_int_eq(allocation_live(), base);
+    let_threads_hunger();
 }
 END_TEST
 
