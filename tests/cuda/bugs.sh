@@ -46,7 +46,7 @@ race_between_blocks      tsan  fwd  data race
 missing_fence            tsan  fwd  data race
 depends_on_block_order   plain rev  WRONG
 depends_on_block_order   plain 3    WRONG
-divergent_barrier        plain fwd  thread \(16,0,0\): divergent barrier.*bugs.cu:
+divergent_barrier        plain fwd  thread \(16,0,0\): divergent barrier.*bugs_kernels.cu:
 divergent_barrier        asan  rev  divergent barrier
 divergent_barrier        tsan  7    divergent barrier
 shuffle_by_few           plain fwd  deadlock
@@ -77,6 +77,7 @@ bad_launch_unchecked     plain fwd  the launch of copy_one had failed, and nobod
 missing_wait             plain fwd  WRONG
 missing_event            plain fwd  WRONG
 pinned_reused_too_early  plain fwd  WRONG
+race_of_host_threads     tsan  fwd  data race
 LIST
 for name in $("$folder/plain/bugs"); do
     case $caught in *" $name "*) ;; *) echo "bug $name: no line expects it" && failed=$((failed + 1)) ;; esac

@@ -215,6 +215,7 @@ void gr_emulator_count_again(void)
     fresh.live_pinned = counts.live_pinned;
     fresh.live_streams = counts.live_streams;
     fresh.live_events = counts.live_events;
+    fresh.live_descriptors = counts.live_descriptors;
     counts = fresh;
     last_synchronisation.clear();
     for (kernel_record *k : all_kernels()) {

@@ -10,8 +10,8 @@
  *   SMS       <n>                   multiprocessors, 4
  *   PROTECT   0 | 1                 device memory is unreachable for host code
  *   FAULT     abort | error         what a bug in a kernel does: end the process, or lose the device (a sticky error)
- *   STRUCTS   1 | 0                 words of structs given to kernels are checked for host and stale addresses; so
- *                                   entries that are not used must be zero
+ *   STRUCTS   1 | 0                 words of structs given to kernels are checked, too: for addresses of the host and of freed
+ *                                   memory. So what is not used of such a struct must be zero
  *   CUBLASLT  present | absent      whether the library is found
  *   FAIL      <what>:<k>[:again]    see gr_emulator_fail
  *   QUIET     0 | 1                 no explanation on stderr beside an error that CUDA would return too
@@ -36,6 +36,7 @@ typedef struct {
     int64_t allocations, frees;            /* of device memory */
     int64_t live_allocations, live_bytes;  /* of device memory, now */
     int64_t live_pinned, live_streams, live_events;
+    int64_t live_descriptors; /* of cuBLASLt: handles, layouts, descriptions, preferences */
 } gr_emulator_counts;
 
 GR_EMULATOR_API void gr_emulator_count(gr_emulator_counts *counts);

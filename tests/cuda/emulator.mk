@@ -28,6 +28,7 @@ $(B)/emulator/$(1)/%.o: %.cu
 	$$(CXX) $$(EMULATED_$(1)) -MMD -MP -x c++ -c $$< -o $$@
 $(B)/emulator/$(1)/%: $(B)/emulator/$(1)/tests/cuda/%.o $$(EMULATOR_$(1))
 	$$(CXX) $$(EMULATED_SAN_$(1)) $$^ -lpthread -o $$@
+$(B)/emulator/$(1)/bugs: $(B)/emulator/$(1)/tests/cuda/bugs_kernels.o
 endef
 $(foreach mode,$(EMULATOR_MODES),$(eval $(call emulator_mode,$(mode))))
 
@@ -35,5 +36,11 @@ cuda-emulator: $(foreach mode,$(EMULATOR_MODES),$(EMULATOR_TESTS:%=$(B)/emulator
                $(B)/emulator/plain/tests/cuda/values.o
 cuda-emulator-test: cuda-emulator
 	tests/cuda/run.sh $(B)/emulator "$(EMULATOR_TESTS)" "$(NVCC)"
+# The plug-in with the threads of each kernel in another order; and with bugs, each of which a suite must see.
+device-orders: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
+	GRADUS_EMULATOR_ORDER=rev tests/device.sh $(B) $(B)/emulator/plain/libgradus_cuda.so $(ORDER_SUITES)
+ORDER_SUITES ?= device reduce sums matmul
+device-planted: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
+	CC="$(CC)" CXX="$(CXX)" tests/cuda/planted.sh $(B)
 .SECONDARY:
-.PHONY: cuda-emulator cuda-emulator-test
+.PHONY: cuda-emulator cuda-emulator-test device-orders device-planted

@@ -1,11 +1,10 @@
 /* fibers.h - the state of one worker: a thread of the system that runs blocks, each CUDA thread a fiber. */
 #ifndef GR_EMULATOR_FIBERS_H
 #define GR_EMULATOR_FIBERS_H
+#include "context.h"
 #include "machine.h"
 
 namespace emulator {
-
-typedef void **context; /* a stack pointer; what is saved lies above it */
 
 enum class fiber_state { ended, ready, at_barrier, in_warp };
 struct fiber {
@@ -42,7 +41,6 @@ struct worker {
     int id = 0;
     launch *call = nullptr;
     int device = 0;
-    kernel_record *kernel = nullptr;
     block_shape shape;
     uint64_t random = 0;
 
@@ -65,8 +63,11 @@ struct worker {
     size_t stack_bytes = 0;
     char barrier_token[2], begin_token, end_token; /* for TSan */
 };
-extern GR_PER_WORKER worker *self;
+extern GR_EMULATOR_PER_WORKER worker *self;
 
+/* For TSan: what was done before a release is seen after an acquire of the same token. */
+void release_token(void *token);
+void acquire_token(void *token);
 /* Runs the block that `running` names. False when the kernel was left. */
 bool run_block(worker *w);
 void shape_block(block_shape *shape, dim3 size);

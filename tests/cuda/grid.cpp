@@ -92,6 +92,7 @@ static void run_blocks(worker *w, int workers)
 {
     self = w;
     launch *call = w->call;
+    acquire_token(call);
     dim3 grid = call->grid, size = call->block;
     const dim3 &had = w->shape.size;
     if (had.x != size.x || had.y != size.y || had.z != size.z || w->shape.kind != setting.order ||
@@ -115,8 +116,8 @@ static void run_blocks(worker *w, int workers)
             ok = false;
         }
 #ifndef GR_EMULATOR_TSAN
-        learn_shared(*w->kernel);
-        unset_shared(*w->kernel);
+        learn_shared(*call->kernel);
+        unset_shared(*call->kernel);
 #endif
     }
     running.shared = nullptr;
@@ -151,14 +152,13 @@ class crew {
     }
 
   public:
-    void run(int device, launch *call, kernel_record &kernel)
+    void run(int device, launch *call)
     {
         std::unique_lock<std::mutex> lock(mutex);
         for (int i = 0; i < SIZE; i++) {
             member[i].id = i;
             member[i].call = call;
             member[i].device = device;
-            member[i].kernel = &kernel;
             if (!started) {
                 std::thread(&crew::serve, this, i).detach(); /* to the end of the process */
             }
@@ -171,33 +171,38 @@ class crew {
     }
 };
 
-static void run_grid(int device, launch *call, kernel_record &kernel)
+static void run_grid(int device, launch *call)
 {
     static crew &all = lasting<crew>();
-    all.run(device, call, kernel);
+    all.run(device, call);
 }
 
 #else
 
-static void run_grid(int device, launch *call, kernel_record &kernel)
+static void run_grid(int device, launch *call)
 {
     static worker only;
     only.call = call;
     only.device = device;
-    only.kernel = &kernel;
     run_blocks(&only, 1);
 }
 
 #endif
 
-void run_launch(int device, launch *call, kernel_record &kernel)
+void hand_over(launch *call)
 {
+    release_token(call);
+}
+
+void run_launch(int device, launch *call)
+{
+    const kernel_record &kernel = *call->kernel;
     counts.kernels_run++;
     if (int error = requested_failure("kernel")) {
         fault(device, (cudaError_t)error, "kernel %s fails, as the test asked", kernel.full_name.c_str());
         return;
     }
-    run_grid(device, call, kernel);
+    run_grid(device, call);
     for (const argument_word &word : call->words) {
         check_fences(device, word.value, kernel.full_name.c_str());
     }
@@ -216,7 +221,7 @@ std::string where()
     char text[64];
     const uint3 &b = running.block, &t = running.thread;
     snprintf(text, sizeof text, " block (%u,%u,%u)", b.x, b.y, b.z);
-    std::string place = "kernel " + self->kernel->full_name + text;
+    std::string place = "kernel " + self->call->kernel->full_name + text;
     if (self->current) {
         snprintf(text, sizeof text, " thread (%u,%u,%u)", t.x, t.y, t.z);
         place += text;
@@ -228,12 +233,14 @@ std::string where()
 
 #if defined(GR_EMULATOR_ASAN)
 
-/* Behind ASan's own report. */
+/* Behind ASan's or UBSan's own report. */
 static void explain_report()
 {
     if (__asan_report_present()) {
         void *p = __asan_get_report_address();
         fprintf(stderr, "cuda emulator: %saddress %p: %s\n", where().c_str(), p, describe(p).c_str());
+    } else if (in_kernel()) {
+        fprintf(stderr, "cuda emulator: %sundefined behaviour\n", where().c_str());
     }
 }
 __attribute__((constructor)) static void watch_addresses()

@@ -9,15 +9,14 @@
 
 /* ---- qualifiers ---- */
 
-/* The tags become part of the symbols: so the emulator knows the kernels of a program by name, and which static variables
- * are shared memory, to fill them before each block (symbols.cpp). */
-#define __global__ __attribute__((abi_tag("gr_kernel")))
+/* The tag becomes part of the symbols, by which the emulator finds shared memory, to fill it before each block (symbols.cpp). */
+#define __global__
 #ifdef GR_EMULATOR_TSAN
 /* Blocks run on two threads of the system, so that races between blocks are seen; each has its own shared memory. */
-#define GR_PER_WORKER thread_local
+#define GR_EMULATOR_PER_WORKER thread_local
 #define __shared__ static thread_local
 #else
-#define GR_PER_WORKER
+#define GR_EMULATOR_PER_WORKER
 #define __shared__ static __attribute__((abi_tag("gr_shared")))
 #endif
 #define __device__
@@ -36,7 +35,7 @@ struct running_thread {
     dim3 block_size, grid_size;
     unsigned char *shared; /* dynamic shared memory */
 };
-extern GR_PER_WORKER running_thread running;
+extern GR_EMULATOR_PER_WORKER running_thread running;
 
 /* ---- barriers and warp collectives: fibers.cpp ---- */
 
@@ -135,23 +134,23 @@ static constexpr int warpSize = 32;
 #define __trap() emulator::kernel_bug("__trap()", __FILE__, __LINE__)
 
 /* The second operand takes the first's type, as CUDA's overloads do. */
-#define GR_ATOMIC(name, result)                                                                    \
+#define GR_EMULATOR_ATOMIC(name, result)                                                           \
     template <class T>                                                                             \
     static inline T name(T *p, typename emulator::same<T>::type v)                                 \
     {                                                                                              \
         return emulator::read_modify_write(p, [=](T old) -> T { return result; });                 \
     }
-GR_ATOMIC(atomicAdd, old + v)
-GR_ATOMIC(atomicSub, old - v)
-GR_ATOMIC(atomicExch, ((void)old, v))
-GR_ATOMIC(atomicMax, old > v ? old : v)
-GR_ATOMIC(atomicMin, old < v ? old : v)
-GR_ATOMIC(atomicOr, old | v)
-GR_ATOMIC(atomicAnd, old & v)
-GR_ATOMIC(atomicXor, old ^ v)
-GR_ATOMIC(atomicInc, old >= v ? 0 : old + 1)
-GR_ATOMIC(atomicDec, old == 0 || old > v ? v : old - 1)
-#undef GR_ATOMIC
+GR_EMULATOR_ATOMIC(atomicAdd, old + v)
+GR_EMULATOR_ATOMIC(atomicSub, old - v)
+GR_EMULATOR_ATOMIC(atomicExch, ((void)old, v))
+GR_EMULATOR_ATOMIC(atomicMax, old > v ? old : v)
+GR_EMULATOR_ATOMIC(atomicMin, old < v ? old : v)
+GR_EMULATOR_ATOMIC(atomicOr, old | v)
+GR_EMULATOR_ATOMIC(atomicAnd, old & v)
+GR_EMULATOR_ATOMIC(atomicXor, old ^ v)
+GR_EMULATOR_ATOMIC(atomicInc, old >= v ? 0 : old + 1)
+GR_EMULATOR_ATOMIC(atomicDec, old == 0 || old > v ? v : old - 1)
+#undef GR_EMULATOR_ATOMIC
 template <class T>
 static inline T atomicCAS(T *p, typename emulator::same<T>::type expected, typename emulator::same<T>::type v)
 {

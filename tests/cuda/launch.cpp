@@ -15,12 +15,18 @@ static bool is_mapped(const void *p)
     return mincore((void *)((uintptr_t)p & ~(page - 1)), 1, &resident) == 0;
 }
 
+#if defined(GR_EMULATOR_ASAN) || defined(GR_EMULATOR_TSAN)
+static const uintptr_t FIRST_ADDRESS = (uintptr_t)0x55 << 40; /* below, the sanitizers' shadows make any number an address */
+#else
+static const uintptr_t FIRST_ADDRESS = 65536;
+#endif
+
 /* What is wrong with a word of the arguments of a kernel on this device, or NULL. A word of a struct may be any number: only
  * one that is an address for sure is blamed. */
 static const char *complaint(int device, const argument_word &word)
 {
     auto number = (uintptr_t)word.value;
-    bool could_be_address = number >= 65536 && number < (uintptr_t)1 << 47;
+    bool could_be_address = number >= FIRST_ADDRESS && number < (uintptr_t)1 << 47;
     if (!number || (!word.is_pointer && (!could_be_address || !setting.check_structs))) {
         return nullptr;
     }
@@ -34,15 +40,18 @@ static const char *complaint(int device, const argument_word &word)
     if (at.kind == place::pinned_memory) {
         return nullptr;
     }
-    return word.is_pointer ? "is no device memory" : is_mapped(word.value) ? "holds an address of host memory" : nullptr;
+    if (word.is_pointer) {
+        return "is no device memory";
+    }
+    return is_mapped(word.value) ? "holds an address of host memory (what is not used must be zero)" : nullptr;
 }
 
-static void check_arguments(int device, const launch &call, const kernel_record &kernel)
+static void check_arguments(int device, const launch &call)
 {
     for (const argument_word &word : call.words) {
         if (const char *text = complaint(device, word)) {
             fault(device, cudaErrorIllegalAddress, "kernel %s on device %d: argument %d%s %s; %p: %s",
-                  kernel.full_name.c_str(), device, word.argument + 1, word.is_pointer ? "" : ", a struct,", text,
+                  call.kernel->full_name.c_str(), device, word.argument + 1, word.is_pointer ? "" : ", a struct,", text,
                   word.value, describe(word.value).c_str());
         }
     }
@@ -50,8 +59,9 @@ static void check_arguments(int device, const launch &call, const kernel_record 
 
 /* ---- limits ---- */
 
-static cudaError_t check_limits(const launch &call, const kernel_record &kernel)
+static cudaError_t check_limits(const launch &call)
 {
+    const kernel_record &kernel = *call.kernel;
     const dim3 &g = call.grid, &b = call.block;
     bool grid = g.x && g.y && g.z && g.x <= 0x7fffffff && g.y <= 65535 && g.z <= 65535;
     bool block = b.x && b.y && b.z && b.x <= MAX_THREADS && b.y <= MAX_THREADS && b.z <= 64 &&
@@ -69,21 +79,20 @@ static cudaError_t check_limits(const launch &call, const kernel_record &kernel)
 
 struct kernel_work : work {
     std::unique_ptr<launch> call;
-    kernel_record &kernel;
-    kernel_work(std::unique_ptr<launch> c, kernel_record &k) : call(std::move(c)), kernel(k) {}
+    explicit kernel_work(std::unique_ptr<launch> c) : call(std::move(c)) {}
     void run(int device) override
     {
-        check_arguments(device, *call, kernel);
+        check_arguments(device, *call);
         if (!lost(device)) {
-            run_launch(device, call.get(), kernel);
+            run_launch(device, call.get());
         }
     }
 };
 
 static cudaError_t try_enqueue(std::unique_ptr<launch> call, cudaStream_t stream)
 {
-    kernel_record &kernel = kernel_at(call->kernel, call->text);
-    if (cudaError_t error = check_limits(*call, kernel)) {
+    kernel_record &kernel = *call->kernel;
+    if (cudaError_t error = check_limits(*call)) {
         return error;
     }
     CUstream_st *s = stream_of(stream);
@@ -92,11 +101,12 @@ static cudaError_t try_enqueue(std::unique_ptr<launch> call, cudaStream_t stream
                       s ? "the stream is of another device than the current one" : "no such stream");
     }
     if (setting.abort_on_fault) {
-        check_arguments(device_of(s), *call, kernel); /* here a debugger shows who called */
+        check_arguments(device_of(s), *call); /* here a debugger shows who called */
     }
     counts.launches++;
     kernel.launches++;
-    enqueue_work(stream, std::make_unique<kernel_work>(std::move(call), kernel));
+    hand_over(call.get());
+    enqueue_work(stream, std::make_unique<kernel_work>(std::move(call)));
     return cudaSuccess;
 }
 
@@ -104,23 +114,24 @@ void enqueue(launch *call, cudaStream_t stream)
 {
     machine_lock lock;
     std::unique_ptr<launch> owned(call);
-    const char *text = call->text;
+    const char *name = call->kernel->full_name.c_str();
     cudaError_t error = begin_call("launch");
     if (!error) {
         error = try_enqueue(std::move(owned), stream);
     }
     if (end_call(error)) {
-        expect_question(text);
+        expect_question(name);
     }
 }
 
 cudaError_t set_attribute(const void *kernel, cudaFuncAttribute attribute, int value)
 {
     return runtime_call("cudaFuncSetAttribute", [&] {
-        if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || (size_t)value > max_shared()) {
+        kernel_record *record = kernel_at(kernel);
+        if (!record || attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || (size_t)value > max_shared()) {
             return refuse(cudaErrorInvalidValue, "cudaFuncSetAttribute: attribute %d, value %d", (int)attribute, value);
         }
-        kernel_at(kernel, "").max_dynamic_shared = value;
+        record->max_dynamic_shared = value;
         return cudaSuccess;
     });
 }

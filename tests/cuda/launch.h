@@ -1,6 +1,6 @@
 /* launch.h - how a kernel's call becomes work of a stream, and how host code reaches libraries that are opened at run time.
  * GR_LAUNCH(kernel, grid, block, bytes of dynamic shared memory, stream, arguments...) and GR_SHARED(T, name) are what
- * cuda/compat.h spells with <<< >>> and extern __shared__ for nvcc. */
+ * cuda/compat.h spells with <<< >>> and extern __shared__ for nvcc. The kernel is a name, not a variable. */
 #ifndef GR_EMULATOR_LAUNCH_H
 #define GR_EMULATOR_LAUNCH_H
 #include "kernel.h"
@@ -17,10 +17,24 @@ struct argument_word {
     bool is_pointer;
 };
 
+/* Every kernel that GR_LAUNCH names is listed before main, launched or not. */
+struct kernel_record;
+kernel_record *list_kernel(const void *address, const char *signature);
+template <auto KERNEL>
+struct listed {
+    /* Ends with "[with auto KERNEL = name<arguments>]". */
+    static const char *signature()
+    {
+        return __PRETTY_FUNCTION__;
+    }
+    static kernel_record *const record;
+};
+template <auto KERNEL>
+kernel_record *const listed<KERNEL>::record = list_kernel((const void *)KERNEL, signature());
+
 /* A kernel's call, kept until its stream runs it. */
 struct launch {
-    const char *text; /* the kernel, as the source spells it */
-    const void *kernel;
+    kernel_record *kernel;
     dim3 grid, block;
     size_t shared;
     std::vector<argument_word> words;
@@ -62,13 +76,12 @@ struct typed_launch : launch {
 };
 
 template <class... P, class... A>
-void launch_kernel(const char *text, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+void launch_kernel(kernel_record *record, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
                    A &&...arguments)
 {
     static_assert(sizeof...(P) == sizeof...(A), "a kernel needs as many arguments as it has parameters");
     auto *call = new typed_launch<P...>(kernel, static_cast<A &&>(arguments)...);
-    call->text = text;
-    call->kernel = (const void *)kernel;
+    call->kernel = record;
     call->grid = grid;
     call->block = block;
     call->shared = shared;
@@ -78,9 +91,6 @@ void launch_kernel(const char *text, void (*kernel)(P...), dim3 grid, dim3 block
 
 /* ---- attributes of kernels ---- */
 
-struct function_attributes {
-    int max_dynamic_shared;
-};
 cudaError_t set_attribute(const void *kernel, cudaFuncAttribute attribute, int value);
 cudaError_t blocks_per_multiprocessor(int *blocks, int block_size, size_t shared);
 
@@ -105,7 +115,7 @@ static inline cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blo
 }
 
 #define GR_LAUNCH(kernel, grid, block, shared_bytes, ...)                                          \
-    emulator::launch_kernel(#kernel, kernel, grid, block, shared_bytes, __VA_ARGS__)
+    emulator::launch_kernel(emulator::listed<(kernel)>::record, kernel, grid, block, shared_bytes, __VA_ARGS__)
 #define GR_SHARED(T, name) T *const name = reinterpret_cast<T *>(emulator::running.shared)
 #define GR_DLOPEN(name) emulator::open_library(name)
 #define GR_DLSYM(library, name) emulator::find_symbol(library, name)

@@ -1,15 +1,17 @@
 /* machine.h - what the emulator's own files share: settings, faults, memory, streams. Not for kernels.
  *
+ * context.cpp   switching stacks
  * fibers.cpp    CUDA threads as fibers; barriers, warps
  * grid.cpp      blocks of a launch, their order, shared memory
- * symbols.cpp   the program's kernels and shared variables, read from its symbol table
+ * symbols.cpp   the program's kernels and shared variables
  * memory.cpp    device memory, pinned memory, whose an address is; memory_calls.cpp the runtime's calls for it
  * streams.cpp   lazy streams, events
  * copies.cpp    copies and fills
  * launch.cpp    launches: their limits, their arguments
  * runtime.cpp   what all calls share: the lock, errors, faults; devices
  * control.cpp   settings, counts, failures on request: emulator.h
- * cublaslt.cpp  the stand-in for cuBLASLt; matmul.cpp what it computes */
+ * cublaslt.cpp  the stand-in for cuBLASLt; matmul_checks.cpp what it refuses,
+ *               matmul.cpp what it computes */
 #ifndef GR_EMULATOR_MACHINE_H
 #define GR_EMULATOR_MACHINE_H
 #include "emulator.h"
@@ -157,13 +159,15 @@ struct kernel_record {
     int max_dynamic_shared = STATIC_SHARED;
     std::vector<shared_variable> shared; /* that it was seen to write */
 };
-kernel_record &kernel_at(const void *address, const char *text);
+kernel_record *kernel_at(const void *address); /* NULL: no GR_LAUNCH names it */
 std::vector<kernel_record *> all_kernels();
 const std::vector<shared_variable> &shared_variables();
 
 /* ---- grid.cpp ---- */
 
-void run_launch(int device, launch *call, kernel_record &kernel);
+/* The first on the thread that launches, the second when the launch runs, on any. */
+void hand_over(launch *call);
+void run_launch(int device, launch *call);
 /* The kernel that is running on this thread, as "kernel k block (0,0,0) thread 3"; "" if none is. */
 std::string where();
 bool in_kernel();

@@ -36,6 +36,12 @@ double load_number(const void *p, int type);
 size_t matrix_extent(const matrix &m);
 void compute_matmul(const matmul_problem &p);
 
+/* Sizes, types, layouts, epilogue; no address is looked at. */
+cublasStatus_t check_problem(const matmul_problem &p);
+/* Every operand whole in live memory of the device; alignment: in bytes, of a, b, c, d, or NULL. */
+cublasStatus_t check_addresses(const matmul_problem &p, int device, const uint64_t *alignment);
+cublasStatus_t check_operand(const char *name, int device, const void *p, size_t bytes, size_t alignment);
+
 } // namespace emulator
 
 #endif

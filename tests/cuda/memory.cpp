@@ -39,16 +39,34 @@ typedef std::deque<std::pair<char *, size_t>> freed_list;
 static freed_list &recent = lasting<freed_list>(); /* still with its pattern */
 static size_t recent_bytes;
 
+/* Eight bytes at a time where they are aligned. */
+static const uint64_t FENCE_WORD = 0xfff5fff5fff5fff5;
+static bool is_aligned(const unsigned char *p)
+{
+    return (uintptr_t)p % sizeof FENCE_WORD == 0;
+}
 void set_fence(void *start, size_t bytes)
 {
-    for (unsigned char *p = (unsigned char *)start; p < (unsigned char *)start + bytes; p++) {
+    auto p = (unsigned char *)start, end = p + bytes;
+    for (; p < end && !(is_aligned(p) && end - p >= 8); p++) {
+        *p = fence_byte(p);
+    }
+    for (; end - p >= 8; p += 8) {
+        memcpy(p, &FENCE_WORD, 8);
+    }
+    for (; p < end; p++) {
         *p = fence_byte(p);
     }
 }
 const void *broken_fence(const void *start, size_t bytes)
 {
-    for (const unsigned char *p = (const unsigned char *)start; p < (const unsigned char *)start + bytes; p++) {
-        if (*p != fence_byte(p)) {
+    auto p = (const unsigned char *)start, end = p + bytes;
+    while (p < end) {
+        if (is_aligned(p) && end - p >= 8 && memcmp(p, &FENCE_WORD, 8) == 0) {
+            p += 8;
+        } else if (*p == fence_byte(p)) {
+            p++;
+        } else {
             return p;
         }
     }
@@ -154,8 +172,9 @@ static bool reserve(arena *a)
         if (base == MAP_FAILED) {
             return false;
         }
-        a->base = (char *)base;
-        a->reserved = bytes;
+        const uintptr_t huge = 2 * MIB;
+        a->base = (char *)(((uintptr_t)base + huge - 1) & ~(huge - 1));
+        a->reserved = bytes - huge;
     }
     return true;
 }
@@ -166,6 +185,7 @@ static bool open_up_to(arena *a, size_t end)
         if (mprotect(a->base, opened, PROT_READ | PROT_WRITE) != 0) {
             return false;
         }
+        madvise(a->base + a->opened, opened - a->opened, MADV_HUGEPAGE); /* protection changes for fewer pages */
         mark(a->base + a->opened, opened - a->opened, false);
         a->opened = opened;
     }
@@ -179,10 +199,10 @@ static char *find_gap(arena *a, size_t whole)
         while (a->cursor + whole <= a->reserved) {
             char *at = a->base + a->cursor;
             auto next = a->live.lower_bound(at);
-            if (next == a->live.end() || next->first - GRAIN >= at + whole) {
+            if (next == a->live.end() || next->first >= at + whole) {
                 return at;
             }
-            a->cursor = (size_t)(next->first - a->base) + rounded(next->second) + GRAIN;
+            a->cursor = (size_t)(next->first - a->base) + rounded(next->second);
         }
         a->cursor = 0;
     }
@@ -228,9 +248,9 @@ static void forget_old()
         recent.pop_front();
         recent_bytes -= bytes;
         bool taken = false;
-        for (arena &a : arenas) {
-            auto next = a.live.lower_bound(start - GRAIN);
-            taken |= next != a.live.end() && next->first < start + bytes + GRAIN;
+        for (const arena &a : arenas) {
+            auto last = a.live.lower_bound(start + bytes); /* behind the last block that begins before the end */
+            taken |= last != a.live.begin() && (--last)->first + last->second > start;
         }
         auto first = ((uintptr_t)start + 4095) & ~(uintptr_t)4095, last = ((uintptr_t)start + bytes) & ~(uintptr_t)4095;
         if (!taken && last > first) {

@@ -13,7 +13,7 @@ for build in plain asan tsan; do
             GRADUS_EMULATOR_ORDER=$order "$folder/$build/$test"
         done
     done
-    GRADUS_EMULATOR_DEVICES=2 GRADUS_EMULATOR_PROTECT=1 "$folder/$build/test_runtime"
+    GRADUS_EMULATOR_DEVICES=2 GRADUS_EMULATOR_PROTECT=1 "$folder/$build/test_emulator"
 done
 for test in $tests; do
     GRADUS_EMULATOR_PROTECT=1 "$folder/plain/$test"

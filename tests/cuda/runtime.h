@@ -9,7 +9,7 @@
 #define CUDART_VERSION 12000
 
 /* Code, then the text of cudaGetErrorString. */
-#define GR_CUDA_ERRORS(E)                                                                          \
+#define GR_EMULATOR_ERRORS(E)                                                                      \
     E(cudaSuccess, 0, "no error")                                                                  \
     E(cudaErrorInvalidValue, 1, "invalid argument")                                                \
     E(cudaErrorMemoryAllocation, 2, "out of memory")                                               \
@@ -33,9 +33,9 @@
     E(cudaErrorUnknown, 999, "unknown error")
 
 enum cudaError {
-#define GR_CUDA_ERROR(name, code, text) name = code,
-    GR_CUDA_ERRORS(GR_CUDA_ERROR)
-#undef GR_CUDA_ERROR
+#define GR_EMULATOR_ERROR(name, code, text) name = code,
+    GR_EMULATOR_ERRORS(GR_EMULATOR_ERROR)
+#undef GR_EMULATOR_ERROR
 };
 typedef enum cudaError cudaError_t;
 

@@ -112,7 +112,6 @@ static void run_first(const stream_ref &s)
     s->done++;
     s->queries = 0;
     if (item.task && !lost(s->device)) {
-        memory_access access;
         item.task->run(s->device);
     }
     if (lost(s->device)) {
@@ -122,6 +121,10 @@ static void run_first(const stream_ref &s)
 
 static void run_until(const stream_ref &stream, uint64_t ticket)
 {
+    if (stream->done >= ticket) {
+        return;
+    }
+    memory_access access;
     std::vector<stream_place> todo = {{stream, ticket}};
     while (!todo.empty()) {
         stream_place want = todo.back();

@@ -7,7 +7,7 @@
 #define __align__(n) __attribute__((aligned(n)))
 
 /* Alignments are CUDA's: a misaligned vector load is one that -fsanitize=alignment reports. */
-#define GR_VECTORS_TO_3(T, name)                                                                   \
+#define GR_EMULATOR_VECTORS_TO_3(T, name)                                                          \
     struct __align__(sizeof(T)) name##1 {                                                          \
         T x;                                                                                       \
     };                                                                                             \
@@ -20,26 +20,26 @@
     static inline name##1 make_##name##1(T x) { return {x}; }                                      \
     static inline name##2 make_##name##2(T x, T y) { return {x, y}; }                              \
     static inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }
-#define GR_VECTORS_TO_4(T, name)                                                                   \
-    GR_VECTORS_TO_3(T, name)                                                                       \
+#define GR_EMULATOR_VECTORS_TO_4(T, name)                                                          \
+    GR_EMULATOR_VECTORS_TO_3(T, name)                                                              \
     struct __align__(4 * sizeof(T)) name##4 {                                                      \
         T x, y, z, w;                                                                              \
     };                                                                                             \
     static inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 
-GR_VECTORS_TO_4(signed char, char)
-GR_VECTORS_TO_4(unsigned char, uchar)
-GR_VECTORS_TO_4(short, short)
-GR_VECTORS_TO_4(unsigned short, ushort)
-GR_VECTORS_TO_4(int, int)
-GR_VECTORS_TO_4(unsigned, uint)
-GR_VECTORS_TO_4(float, float)
+GR_EMULATOR_VECTORS_TO_4(signed char, char)
+GR_EMULATOR_VECTORS_TO_4(unsigned char, uchar)
+GR_EMULATOR_VECTORS_TO_4(short, short)
+GR_EMULATOR_VECTORS_TO_4(unsigned short, ushort)
+GR_EMULATOR_VECTORS_TO_4(int, int)
+GR_EMULATOR_VECTORS_TO_4(unsigned, uint)
+GR_EMULATOR_VECTORS_TO_4(float, float)
 /* Four of 8 bytes: CUDA 12 and 13 differ in alignment and names; kernels use two pairs. */
-GR_VECTORS_TO_3(long long, longlong)
-GR_VECTORS_TO_3(unsigned long long, ulonglong)
-GR_VECTORS_TO_3(double, double)
-#undef GR_VECTORS_TO_3
-#undef GR_VECTORS_TO_4
+GR_EMULATOR_VECTORS_TO_3(long long, longlong)
+GR_EMULATOR_VECTORS_TO_3(unsigned long long, ulonglong)
+GR_EMULATOR_VECTORS_TO_3(double, double)
+#undef GR_EMULATOR_VECTORS_TO_3
+#undef GR_EMULATOR_VECTORS_TO_4
 
 struct dim3 {
     unsigned x, y, z;
