@@ -261,10 +261,12 @@ static GR_COLD bool changed(const gr_task *task, const gr_call *c, const gr_tens
     if (x->state != GR_LIVE)
         gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, which was freed; must be alive", c->op->name,
                 gr_file_name(c->file), c->line, name);
-    else
+    else {
+        const gr_storage *s = x->storage;
+        const char *by = s->changed_by ? s->changed_by : "a call";
         gr_fail(GR_ERROR_STATE, task->site, task->op, "%s (%s:%d) needs its %s, %s (%s:%d) changed it; must be unchanged",
-                c->op->name, gr_file_name(c->file), c->line, name, x->storage->changed_by ? x->storage->changed_by : "a call",
-                gr_file_name(x->storage->changed_file), x->storage->changed_line);
+                c->op->name, gr_file_name(c->file), c->line, name, by, gr_file_name(s->changed_file), s->changed_line);
+    }
     return false;
 }
 

@@ -27,6 +27,23 @@ START_TEST(no_required_kernel_is_missing)
 }
 END_TEST
 
+/* Straight from the device, not from the pool. */
+START_TEST(a_devices_memory_holds_what_is_sent)
+{
+    const int places[] = {0, gr_default_place()};
+    const char text[] = "each device", other[sizeof text] = "";
+    for (int i = 0; i < 2; i++) {
+        const gr_device_table *d = gr_devices[places[i]];
+        char back[sizeof text] = "", *memory = d->allocate(places[i], 1 << 20);
+        ck_assert_ptr_nonnull(memory);
+        ck_assert(d->upload(places[i], memory + 256, text, sizeof text) && d->upload(places[i], memory, other, sizeof other));
+        ck_assert(d->download(places[i], back, memory + 256, sizeof back) && d->synchronise(places[i]));
+        ck_assert_str_eq(back, text);
+        d->release(places[i], memory);
+    }
+}
+END_TEST
+
 /* ---- the same bits on every instruction set ---- */
 
 enum { COUNT = 1 << 16 };
@@ -339,6 +356,7 @@ Suite *kernels_suite(void)
     TCase *c = tcase_create("kernels");
     tcase_set_timeout(c, 120);
     tcase_add_test(c, no_required_kernel_is_missing);
+    tcase_add_test(c, a_devices_memory_holds_what_is_sent);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
     tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
     tcase_add_test(c, large_gradients_are_added);
