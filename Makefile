@@ -189,7 +189,7 @@ $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 bench: $(BENCH)
 	bench/run.sh $(B)
 
-check-all: test sanitize msan valgrind analyze coverage cuda-emulator-test device-orders device-planted
+check-all: test sanitize msan valgrind analyze coverage cuda-emulator-test device-orders device-asan device-planted
 	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check

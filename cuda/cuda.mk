@@ -37,7 +37,7 @@ $(EMULATED_PLUGIN): $(CUDA_SOURCES:%.cu=$(B)/emulator/$(EMULATION)/%.o) $(EMULAT
 	$(CXX) -shared $(EMULATED_SAN_$(EMULATION)) $^ -lpthread -o $@
 $(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS)
 	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_$(EMULATION)) -O1 -DGR_TAG=$* -MMD -MP -x c++ -c $< -o $@
+	$(CXX) $(EMULATED_$(EMULATION)) -O1 -fwrapv -DGR_TAG=$* -MMD -MP -x c++ -c $< -o $@
 
 # ---- on a GPU, and what leads there ----
 

@@ -36,11 +36,14 @@ cuda-emulator: $(foreach mode,$(EMULATOR_MODES),$(EMULATOR_TESTS:%=$(B)/emulator
                $(B)/emulator/plain/tests/cuda/values.o
 cuda-emulator-test: cuda-emulator
 	tests/cuda/run.sh $(B)/emulator "$(EMULATOR_TESTS)" "$(NVCC)"
-# The plug-in with the threads of each kernel in another order; and with bugs, each of which a suite must see.
+# The plug-in with the threads of each kernel in another order; under ASan and UBSan; and with bugs, each of which a suite must see.
 device-orders: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
 	GRADUS_EMULATOR_ORDER=rev tests/device.sh $(B) $(B)/emulator/plain/libgradus_cuda.so $(ORDER_SUITES)
 ORDER_SUITES ?= device reduce sums matmul
+device-asan:
+	$(MAKE) DEBUG=1 B=$(B)/debug emulated $(B)/debug/tests/run
+	tests/device.sh $(B)/debug $(B)/debug/emulator/asan/libgradus_cuda.so device
 device-planted: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
 	CC="$(CC)" CXX="$(CXX)" tests/cuda/planted.sh $(B)
 .SECONDARY:
-.PHONY: cuda-emulator cuda-emulator-test device-orders device-planted
+.PHONY: cuda-emulator cuda-emulator-test device-orders device-asan device-planted
