@@ -87,7 +87,7 @@ typedef struct {
 static given look_at_inputs(const gr_call *c)
 {
     given g = {.nan_input = -1};
-    for (int i = 0; i < c->inputs; i++) {
+    for (int i = c->op->overwrites; i < c->inputs; i++) {
         const gr_value v = gr_slot_value(c, i);
         if (v.kind == GR_VALUE_TENSOR && !v.tensor) continue;
         const found f = v.kind == GR_VALUE_TENSOR ? look(v.tensor) : look_at_number(v);

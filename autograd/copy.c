@@ -142,7 +142,7 @@ static bool fill_forward(gr_call *c)
 
 static const char *const fill_names[] = {"x", "value"};
 #define FILL(text) \
-    {.name = text, .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros, .in_place = true, \
+    {.name = text, .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros, .in_place = true, .overwrites = true, \
      .input_names = fill_names, .rule = "dx = 0"}
 static const gr_op fill_op = FILL("fill_"), zero_op = FILL("zero_");
 
@@ -192,7 +192,7 @@ static bool source_backward(gr_call *c)
 
 static const char *const copy_names[] = {"x", "source"};
 static const gr_op copy_op = {.name = "copy_", .shape = source_shape, .forward = source_forward,
-                              .backward = source_backward, .in_place = true, .input_names = copy_names,
+                              .backward = source_backward, .in_place = true, .overwrites = true, .input_names = copy_names,
                               .rule = "dx = 0, dsource = dy"};
 
 gr_tensor *gr_copy__at(gr_tensor *x, gr_tensor *source, gr_site site)

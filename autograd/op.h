@@ -30,7 +30,8 @@ typedef struct gr_op {
     uint32_t reads_inputs;
     const uint32_t *reads_each; /* instead of the two: what it reads for input i's gradient; bit 31: output 0 */
     uint32_t optional_inputs;   /* inputs that may be GR_ABSENT */
-    bool in_place;              /* output 0 is input 0 changed */
+    bool in_place;              /* output 0 is input 0 changed, */
+    bool overwrites;            /* whatever was in it */
     int code;                   /* the op's own number */
     const char *const *input_names; /* for error texts; NULL: x, or a, b, c, d */
     const char *rule;           /* what backward hands back, for readers of the tape: "da = dy b', db = a' dy"; may be NULL */

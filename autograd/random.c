@@ -63,7 +63,7 @@ static bool bernoulli_forward(gr_call *c)
 static const char *const names[] = {"t"};
 #define RANDOM(text, checks, draws) \
     {.name = text, .shape = checks, .forward = draws, .backward = zero_gradient, .attribute_bytes = sizeof(bounds), \
-     .in_place = true, .input_names = names}
+     .in_place = true, .overwrites = true, .input_names = names}
 static const gr_op uniform_op = RANDOM("uniform_", float_shape, uniform_forward),
                    normal_op = RANDOM("normal_", float_shape, normal_forward),
                    exponential_op = RANDOM("exponential_", float_shape, exponential_forward),

@@ -240,6 +240,20 @@ static bool calls_log(gr_call *c)
     return gr_log_at(gr_call_input(c, 0), at(77)) != NULL;
 }
 
+START_TEST(what_is_written_over_is_not_to_blame)
+{
+    gr_tensor *x = T(0, 1), *source = T(1, 2);
+    gr_set_detect_anomaly(false);
+    gr_copy_(x, gr_from(((const float[]){NAN, 1}), 2));
+    gr_copy_(source, gr_from(((const float[]){1, NAN}), 2));
+    gr_set_detect_anomaly(true);
+    ck_assert_ptr_null(gr_copy__at(x, source, at(1)));
+    expect("train.c:1: copy_: there is a nan in element 1 of source [2]; must be finite");
+    ck_assert_ptr_nonnull(gr_fill__at(x, gr_value_real(2), at(2)));
+    VALUES(x, 2, 2);
+}
+END_TEST
+
 START_TEST(the_ops_of_users_are_looked_at_too)
 {
     const gr_op own = {.name = "own", .shape = twice_shape, .forward = own_division, .outputs = 2};
@@ -420,6 +434,7 @@ Suite *anomaly_suite(void)
     tcase_add_test(c, an_inf_that_was_given_is_passed_on);
     tcase_add_test(c, a_change_in_place_is_taken_back);
     tcase_add_test(c, it_holds_with_recording_off_and_for_integers);
+    tcase_add_test(c, what_is_written_over_is_not_to_blame);
     tcase_add_test(c, the_ops_of_users_are_looked_at_too);
     tcase_add_test(c, the_call_whose_rule_makes_an_inf_is_named);
     tcase_add_test(c, each_operands_gradient_is_looked_at);
