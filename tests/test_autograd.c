@@ -1,6 +1,7 @@
 /* test_autograd.c - what the tape promises: leaves, versions, views and changes in place, hooks, failed passes. */
 #include <math.h>
 
+#include "core/internal.h"
 #include "tests/leaves.h"
 
 /* ---- accumulation ---- */
@@ -570,6 +571,18 @@ END_TEST
 
 /* ---- scopes ---- */
 
+/* On an empty tape the copy that the leaf gets is the first value. */
+START_TEST(a_recorded_gradient_is_forgotten_with_its_leaf)
+{
+    gr_tensor *x = gr_requires_grad_(gr_ones(2), true), *v = gr_requires_grad_(gr_ones(2), true);
+    ck_assert(gr_backward(x, .gradient = v, .create_graph = true));
+    ck_assert(gr_requires_grad(gr_grad(x)));
+    ck_assert_uint_eq(gr_self()->histories, 1);
+    ck_assert(gr_free(x));
+    ck_assert_uint_eq(gr_self()->histories, 0);
+}
+END_TEST
+
 START_TEST(scopes_own_and_free_and_stale_tensors_are_refused)
 {
     quiet();
@@ -651,6 +664,7 @@ Suite *autograd_suite(void)
     tcase_add_test(c, a_recorded_pass_runs_hooks_and_adds_to_gradients);
     tcase_add_test(c, gradients_of_intermediate_results_are_returned);
     tcase_add_test(c, each_of_many_leaves_gets_its_gradient_once);
+    tcase_add_test(c, a_recorded_gradient_is_forgotten_with_its_leaf);
     tcase_add_test(c, scopes_own_and_free_and_stale_tensors_are_refused);
     tcase_add_test(c, keeping_needs_a_detached_tensor);
     tcase_add_test(c, a_kept_view_keeps_its_memory);

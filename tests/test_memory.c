@@ -271,6 +271,27 @@ START_TEST(a_failed_backward_leaves_no_gradient_behind)
 }
 END_TEST
 
+/* A call with two results, when the list of what the scope owns is full. */
+START_TEST(a_list_that_cannot_grow_tells_its_size)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_tensor *x = gr_ones(2, 2);
+    const char *text = NULL;
+    for (int64_t calls = 0, at = 1; calls < 5000 && !text; at++) {
+        const uint32_t owned = gr_self()->owned_count;
+        allocation_fail(at, 1);
+        const gr_values_indices pair = gr_max_dim(x, 0);
+        allocation_fail(0, 0);
+        text = pair.values ? NULL : strstr(gr_error(), "max_dim: no memory for the owner's list (");
+        if (text) ck_assert_uint_eq(strtoull(strchr(text, '(') + 1, NULL, 10), (owned + 2) * sizeof(uintptr_t));
+        else gr_error_clear();
+        if (pair.values) calls++, at = 0;
+        else ck_assert_uint_eq(gr_self()->owned_count, owned);
+    }
+    ck_assert_ptr_nonnull(text);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_an_error)
 {
     gr_set_error_handler(silent, NULL);
@@ -312,6 +333,7 @@ Suite *memory_suite(void)
     tcase_add_test(c, deep_scopes_are_told_once);
     tcase_add_test(c, a_scoped_block_ends_its_scope_however_it_is_left);
     tcase_add_test(c, a_failed_backward_leaves_no_gradient_behind);
+    tcase_add_test(c, a_list_that_cannot_grow_tells_its_size);
     tcase_add_test(c, what_does_not_fit_is_an_error);
     suite_add_tcase(s, c);
     return s;
