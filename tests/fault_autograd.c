@@ -146,7 +146,7 @@ static bool outdated_views(world *w, int step, bool *ended)
     LIST(gr_autograd_grads(((gr_tensors){2, (gr_tensor *[]){t[2], t[3]}}), ((gr_tensors){1, (gr_tensor *[]){t[0]}}),
                            .gradients = ((gr_tensors){2, (gr_tensor *[]){t[4], t[5]}}), .retain_graph = true))
     DO(gr_backward(t[2], .gradient = t[4], .retain_graph = true))
-    DO(gr_scope_end(w->scope[0]))
+    DO((w->list.count = 0, gr_scope_end(w->scope[0]))) /* the list was the scope's */
     DO(gr_retain_grad(t[3]))
     DO(gr_backward(t[3], .gradient = t[3], .create_graph = true))
     END
