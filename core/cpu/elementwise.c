@@ -90,19 +90,30 @@ static void flat_piece(void *context, int64_t begin, int64_t end)
 
 enum {
     STREAM_FROM = 16 << 20, /* bytes of a result that the caches would not keep */
-    STREAM_TILE = 256       /* elements */
+    STREAM_TILE = 64,       /* elements: whole lines of every dtype */
+    STREAM_PAGE = 1024,     /* elements, 4 KB of floats: what processors fetch ahead ends with the page */
+    STREAM_PAGES = 4        /* read in turns, so that the fetches ahead of all are under way */
 };
+
+static inline void stream_tile(const job *j, const gr_elementwise_loops *loops, int64_t begin, int64_t end)
+{
+    _Alignas(64) char tile[STREAM_TILE * GR_MAX_BYTES];
+    flat_part(j, tile, begin, end);
+    loops->stream(j->result->data + begin * j->to_bytes, tile, (end - begin) * j->to_bytes);
+}
 
 static void stream_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
     const gr_elementwise_loops *loops = gr_elementwise_loops_now[j->dtype[0]];
-    _Alignas(64) char tile[STREAM_TILE * GR_MAX_BYTES];
-    for (; begin < end; begin += STREAM_TILE) {
-        const int64_t stop = end - begin < STREAM_TILE ? end : begin + STREAM_TILE;
-        flat_part(j, tile, begin, stop);
-        loops->stream(j->result->data + begin * j->to_bytes, tile, (stop - begin) * j->to_bytes);
-    }
+    for (; end - begin >= STREAM_PAGES * STREAM_PAGE; begin += STREAM_PAGES * STREAM_PAGE)
+        for (int64_t at = begin; at < begin + STREAM_PAGE; at += STREAM_TILE)
+            for (int page = 0; page < STREAM_PAGES; page++) {
+                const int64_t first = at + page * STREAM_PAGE;
+                stream_tile(j, loops, first, first + STREAM_TILE);
+            }
+    for (; begin < end; begin += STREAM_TILE)
+        stream_tile(j, loops, begin, end - begin < STREAM_TILE ? end : begin + STREAM_TILE);
     loops->streamed();
 }
 
