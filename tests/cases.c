@@ -162,9 +162,9 @@ static gr_tensor *index_select_columns(gr_tensor *const *in)
     return gr_index_select(in[0], -1, gr_from(((const int64_t[]){1, 1, 0}), 3));
 }
 
-#define ROW1(name, lo, hi, edge, ...) {#name, name, 1, {__VA_ARGS__}, lo, hi, edge, false}
-#define ROW2(name, lo, hi, edge, ...) {#name, name, 2, {__VA_ARGS__}, lo, hi, edge, false}
-#define ROW3(name, lo, hi, edge, ...) {#name, name, 3, {__VA_ARGS__}, lo, hi, edge, false}
+#define ROW1(name, lo, hi, edge, ...) {#name, name, 1, {__VA_ARGS__}, lo, hi, edge}
+#define ROW2(name, lo, hi, edge, ...) {#name, name, 2, {__VA_ARGS__}, lo, hi, edge}
+#define ROW3(name, lo, hi, edge, ...) {#name, name, 3, {__VA_ARGS__}, lo, hi, edge}
 const op_case op_cases[] = {
     ROW1(sum_all, -2, 2, NO_EDGE, S(3, 4)), ROW1(sum_all, -2, 2, NO_EDGE, SCALAR), ROW1(sum_all, -2, 2, NO_EDGE, S(0)),
     ROW1(sum_first, -2, 2, NO_EDGE, S(5, 3)), ROW1(sum_first, -2, 2, NO_EDGE, S(1, 3)),

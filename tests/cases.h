@@ -15,8 +15,7 @@ typedef struct op_case {
     int inputs;
     gr_shape shape[CASE_INPUTS];
     double lo, hi;
-    double edge;      /* stay away from it; NAN: none */
-    bool no_second;   /* no gradient of the gradient is tested, and why is said beside it */
+    double edge; /* stay away from it; NAN: none */
 } op_case;
 
 extern const op_case op_cases[];

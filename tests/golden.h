@@ -30,7 +30,7 @@ typedef struct {
 } golden_file;
 
 /* The whole file, or NULL with the reason on stderr: unreadable, malformed, cut short, a name that
- * that stands twice. */
+ * stands twice. */
 golden_file *golden_open(const char *path);
 void golden_close(golden_file *file);
 

@@ -2,8 +2,10 @@
 #include "tests/look.h"
 
 #include <check.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/half.h"
@@ -25,6 +27,42 @@ bool on_cpu(const char *why)
     const bool yes = gr_default_device().kind == gr_cpu().kind;
     if (!yes) printf("left out on this device: %s\n", why), fflush(stdout);
     return yes;
+}
+
+/* With LC_NUMERIC alone; localedef warns of the others, fails for that, and writes it all the same. */
+static bool make_comma_locale(void)
+{
+    char folder[] = "/tmp/gradus-locale-XXXXXX", command[512];
+    if (!mkdtemp(folder)) return false;
+    snprintf(command, sizeof command,
+             "{ printf 'LC_NUMERIC\\ndecimal_point \",\"\\nthousands_sep \"\"\\ngrouping -1\\nEND LC_NUMERIC\\n' >%s/source;"
+             " localedef -c -i %s/source %s/comma; } >/dev/null 2>&1",
+             folder, folder, folder);
+    const int written = system(command);
+    (void)written;
+    setenv("LOCPATH", folder, 1);
+    const bool made = setlocale(LC_ALL, "comma") != NULL;
+    unsetenv("LOCPATH");
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command) == 0 && made;
+}
+
+bool use_comma(const char *test)
+{
+    static const char *const installed[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "ru_RU.UTF-8"};
+    for (size_t i = 0; i < sizeof installed / sizeof installed[0]; i++)
+        if (setlocale(LC_ALL, installed[i])) return true;
+    const bool made = make_comma_locale();
+    if (!made) printf("left out: %s: there is no locale with a comma, and localedef makes none\n", test), fflush(stdout);
+    return made;
+}
+
+bool in_own_process(const char *test)
+{
+    const char *forks = getenv("CK_FORK");
+    const bool no = forks && !strcmp(forks, "no");
+    if (no) printf("left out with CK_FORK=no: %s\n", test), fflush(stdout);
+    return !no;
 }
 
 double stored(const void *data, gr_dtype dtype, int64_t i)

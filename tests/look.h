@@ -16,8 +16,14 @@ bool same_number(double a, double b);
 const void *elements(const gr_tensor *t);
 /* False on another default device than the CPU, and then a line says that the test is left out there, and why. */
 bool on_cpu(const char *why);
+/* False with CK_FORK=no, where the test would be one of many in this process, and then a line says that it is left out. */
+bool in_own_process(const char *test);
 /* So many times on the CPU; on other devices, where a call takes a hundred times as long, a hundredth. */
 int times(int count);
+
+/* Makes the program's locale one whose decimal point is a comma; false where there is none and none can be made, and then a
+ * line says that the test is left out. setlocale(LC_ALL, "C") ends it. */
+bool use_comma(const char *test);
 
 /* From the first to the second, errors are counted and not printed; as fixtures of a test. */
 void catch_errors(void);

@@ -22,22 +22,27 @@ static uint64_t draw(void)
     return state ^= state << 13, state ^= state >> 7, state ^= state << 17;
 }
 
-/* Of a dtype: every other one of moderate size, the others any bits there are; of uint8 and bool all. */
+/* Of a dtype: the first are the edges of floats, by their pairs; then every other one is of moderate size, the others any bits
+ * there are; of uint8 and bool all. */
 static gr_tensor *numbers(gr_dtype dtype, int salt)
 {
     static char memory[COUNT * sizeof(double)];
     const size_t size = gr_dtype_size[dtype];
-    const double edges[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN, 1, -1, 20, 0x1p20};
+    static const double edge[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN, 1, -1, 20, 0x1p20};
+    enum { EDGES = sizeof edge / sizeof edge[0] };
     state = 88172645463325252u + (uint64_t)salt;
     for (int i = 0; i < COUNT; i++) {
+        const bool is_edge = i < EDGES * EDGES;
         const uint64_t bits = draw();
-        const double moderate = i < 9 && salt == 0 ? edges[i] : (double)(int32_t)(bits >> 13) / 0x1p28;
+        const double moderate = is_edge ? edge[salt % 2 ? i / EDGES : i % EDGES] : (double)(int32_t)(bits >> 13) / 0x1p28;
         const float narrow = (float)moderate;
-        const uint16_t half = (uint16_t)(i % 2 ? bits >> 9 : 0x3f00 | (bits & 0x80ff));
+        uint32_t narrow_bits;
+        memcpy(&narrow_bits, &narrow, sizeof narrow);
+        const uint16_t half = (uint16_t)(is_edge ? narrow_bits >> 16 : i % 2 ? bits >> 9 : 0x3f00 | (bits & 0x80ff));
         if (dtype == GR_BOOL) memory[i] = bits >> 9 & 1;
         else if (dtype == GR_BFLOAT16) memcpy(memory + (size_t)i * size, &half, size);
-        else if (dtype == GR_FLOAT32 && (i % 2 == 0 || i < 9)) memcpy(memory + (size_t)i * size, &narrow, size);
-        else if (dtype == GR_FLOAT64 && (i % 2 == 0 || i < 9)) memcpy(memory + (size_t)i * size, &moderate, size);
+        else if (dtype == GR_FLOAT32 && (i % 2 == 0 || is_edge)) memcpy(memory + (size_t)i * size, &narrow, size);
+        else if (dtype == GR_FLOAT64 && (i % 2 == 0 || is_edge)) memcpy(memory + (size_t)i * size, &moderate, size);
         else memcpy(memory + (size_t)i * size, &bits, size);
     }
     return gr_to(gr_from_at(memory, dtype, (gr_shape){2, {SIDE, SIDE}}, GR_HERE), .device = gr_cpu());
@@ -50,12 +55,12 @@ static gr_tensor *on_device(gr_tensor *x)
 
 /* ---- comparing ---- */
 
-/* Units in the last place between two floats of one sign; huge across zero. */
+/* Units in the last place between two floats of one sign; huge across zero, infinite between its two signs. */
 static double distance(double a, double b)
 {
     int exponent;
-    if (a == b || (isnan(a) && isnan(b))) return 0;
-    if (!isfinite(a) || !isfinite(b)) return (double)INFINITY;
+    if (same_number(a, b)) return 0;
+    if (a == b || !isfinite(a) || !isfinite(b)) return (double)INFINITY;
     frexp(fmax(fabs(a), fabs(b)), &exponent);
     return fabs(a - b) / ldexp(1, exponent - 53);
 }
@@ -104,7 +109,7 @@ static gr_tensor *laid(gr_tensor *x, int how)
 /* float64's functions are the device's own in places: a few units in the last place, of PyTorch's own bounds. */
 enum { UNITS = 4 };
 
-/* The row forwards and backwards on both; -1 where the dtype is refused, which both must do. */
+/* The row forwards and backwards on both, or refused by both. */
 static void compare_row(int row, gr_dtype dtype, int how, bool number)
 {
     const gr_op *op = &gr_row_op[row];

@@ -76,10 +76,10 @@ static int64_t write_inputs(gr_dtype dtype, void *data)
 static void make_nan_one(void *data, gr_dtype dtype, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        uint16_t *half = (uint16_t *)data + i;
+        uint16_t *half = dtype == GR_BFLOAT16 ? (uint16_t *)data + i : NULL;
         if (dtype == GR_FLOAT32 && isnan(((float *)data)[i])) put_bits(data, 4, i, 0x7fc00000);
         if (dtype == GR_FLOAT64 && isnan(((double *)data)[i])) put_bits(data, 8, i, UINT64_C(0x7ff8000000000000));
-        if (dtype == GR_BFLOAT16 && (*half & 0x7fff) > 0x7f80) *half = 0x7fc0;
+        if (half && (*half & 0x7fff) > 0x7f80) *half = 0x7fc0;
     }
 }
 

@@ -8,6 +8,7 @@
 #include "core/cpu/isa.h"
 #include "core/cpu/loops.h"
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 /* ---- the table ---- */
@@ -132,22 +133,22 @@ static void make_any_inputs(gr_dtype dtype)
     }
 }
 
+static const int64_t bytes_of[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
+
 /* The first `bytes` of what instruction set isa has written are those of the base; a NaN may differ. */
 static void compare_bytes(const char *what, gr_dtype dtype, int64_t n, int isa, int64_t bytes)
 {
     if (!memcmp(any_output[0], any_output[isa], (size_t)bytes)) return;
-    for (int64_t i = 0; i < bytes / (dtype == GR_FLOAT32 ? 4 : 8); i++) {
-        const double base =
-            dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[0])[i] : ((double *)(void *)any_output[0])[i];
-        const double other =
-            dtype == GR_FLOAT32 ? (double)((float *)(void *)any_output[isa])[i] : ((double *)(void *)any_output[isa])[i];
-        if (dtype > GR_FLOAT64 || (!(isnan(base) && isnan(other)) && memcmp(&base, &other, sizeof base)))
+    const int64_t each = bytes_of[dtype];
+    for (int64_t i = 0; i < bytes / each; i++) {
+        const unsigned char *base = any_output[0] + i * each, *other = any_output[isa] + i * each;
+        const bool both_nan = gr_is_float(dtype) && isnan(stored(base, dtype, 0)) && isnan(stored(other, dtype, 0));
+        if (!both_nan && memcmp(base, other, (size_t)each))
             ck_abort_msg("%s of dtype %d, n = %d: instruction set %d gives another result %d", what, (int)dtype, (int)n,
                          isa, (int)i);
     }
 }
 
-static const int64_t bytes_of[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
 static const int64_t lengths[] = {1, 2, 3, 7, 8, 16, 31, 33, 64, 65, 255, 1000, 4097, 32768};
 enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
 
@@ -266,9 +267,9 @@ static void check_updates(gr_dtype dtype, int64_t n, int isa)
                 }
                 memcpy(any_output[k], any_input[1], bytes);
                 of[k][dtype]->rule[rule](any_output[k], any_input[0], state, n, number[way & 1], way & 2);
-                memcpy(any_output[k] + bytes, memory[0], bytes);
+                for (int i = 0; i < GR_UPDATE_STATES; i++) memcpy(any_output[k] + (size_t)(1 + i) * bytes, memory[i], bytes);
             }
-            compare_bytes("update", dtype, n, isa, 2 * (int64_t)bytes);
+            compare_bytes("update", dtype, n, isa, (1 + GR_UPDATE_STATES) * (int64_t)bytes);
         }
 }
 

@@ -42,6 +42,7 @@ static void compare(golden_file *f, const char *set, const char *letter, int ste
     const golden_array *a = golden_take(f, name);
     ck_assert_msg(a != NULL, "no array %s", name);
     double value[16];
+    ck_assert_int_le(a->count, 16);
     ck_assert(gr_to_array(p, value, a->count));
     for (int64_t i = 0; i < a->count; i++)
         ck_assert_msg(fabs(value[i] - a->real[i]) <= tolerance * fmax(1, fabs(a->real[i])), "%s[%d] is %.17g, not %.17g",

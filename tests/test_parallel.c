@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "core/parallel.h"
-
-Suite *parallel_suite(void);
+#include "tests/look.h"
+#include "tests/suites.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -171,11 +171,7 @@ END_TEST
 /* The environment is asked once, by the first loop of a process. */
 START_TEST(number_of_threads_comes_from_the_environment)
 {
-    const char *forks = getenv("CK_FORK");
-    if (forks && !strcmp(forks, "no")) {
-        puts("skipped: number_of_threads_comes_from_the_environment: other tests have set the number in this process");
-        return;
-    }
+    if (!in_own_process("number_of_threads_comes_from_the_environment: other tests have set the number")) return;
     setenv("GRADUS_NUM_THREADS", "5", 1);
     ck_assert_int_eq(gr_parallel_threads_now(), 5);
     setenv("GRADUS_NUM_THREADS", "6", 1);

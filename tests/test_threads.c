@@ -73,6 +73,7 @@ START_TEST(reductions_do_not_depend_on_threads)
 {
     gr_tensor *x = gr_randn(3, 100007), *t = gr_t(gr_randn(3000, 50));
     double sums[3][6];
+    gr_parallel_test_grain = 1;
     for (int threads = 1; threads <= 3; threads++) {
         gr_set_num_threads(threads);
         double *s = sums[threads - 1];
@@ -83,6 +84,7 @@ START_TEST(reductions_do_not_depend_on_threads)
         s[4] = gr_at(gr_sum(t, .dim = 0), 2999);
         s[5] = gr_item(gr_max(t));
     }
+    gr_parallel_test_grain = 0;
     ck_assert(!memcmp(sums[0], sums[1], sizeof sums[0]) && !memcmp(sums[0], sums[2], sizeof sums[0]));
 }
 END_TEST
