@@ -144,10 +144,9 @@ static bool extremum(gr_stream *at, bool largest, const gr_result &values, int64
 
 /* ---- the members of the table ---- */
 
-template <class T> static bool reduce(gr_stream *at, gr_reduce kind, gr_result result, const gr_tensor *from, unsigned dims)
+template <class T> static bool reduce(gr_stream *at, gr_reduce kind, gr_result result, const void *from, const gr_rows_view<1> &view)
 {
-    const gr_rows_view<1> view(&from, dims);
-    const T *x = view.n ? (const T *)(const void *)from->data : nullptr;
+    const T *x = view.n ? (const T *)from : nullptr;
     if (kind == GR_REDUCE_MAX || kind == GR_REDUCE_MIN) return extremum(at, kind == GR_REDUCE_MAX, result, nullptr, x, view);
     if (kind == GR_REDUCE_PROD) return total<T, true>(at, result, x, view);
     if (kind == GR_REDUCE_MEAN) result.divisor = view.n ? (double)view.n : NAN; /* of nothing it is NaN */
@@ -160,13 +159,15 @@ bool gr_cuda_reduce(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigned d
     const gr_result result = {y->data, y->dtype, add, 0};
     if (!at) return false;
     if (y->numel == 0) return true;
+    /* of nothing, the sizes may be too large to be multiplied */
+    const gr_rows_view<1> view = x->numel ? gr_rows_view<1>(&x, dims) : gr_rows_view<1>(y->numel, 0);
     switch (x->dtype) {
-    case GR_FLOAT32: return reduce<float>(at, kind, result, x, dims);
-    case GR_FLOAT64: return reduce<double>(at, kind, result, x, dims);
-    case GR_BFLOAT16: return reduce<__nv_bfloat16>(at, kind, result, x, dims);
-    case GR_INT64: return reduce<int64_t>(at, kind, result, x, dims);
-    case GR_INT32: return reduce<int32_t>(at, kind, result, x, dims);
-    default: return reduce<uint8_t>(at, kind, result, x, dims); /* a bool is 0 or 1 in a byte */
+    case GR_FLOAT32: return reduce<float>(at, kind, result, x->data, view);
+    case GR_FLOAT64: return reduce<double>(at, kind, result, x->data, view);
+    case GR_BFLOAT16: return reduce<__nv_bfloat16>(at, kind, result, x->data, view);
+    case GR_INT64: return reduce<int64_t>(at, kind, result, x->data, view);
+    case GR_INT32: return reduce<int32_t>(at, kind, result, x->data, view);
+    default: return reduce<uint8_t>(at, kind, result, x->data, view); /* a bool is 0 or 1 in a byte */
     }
 }
 

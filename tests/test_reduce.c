@@ -209,6 +209,12 @@ START_TEST(reductions_of_nothing_and_of_a_scalar)
     ck_assert(gr_numel(gr_sum(none, .dim = 1)) == 6 && gr_at(gr_sum(none, .dim = 1), 2, 1) == 0);
     ck_assert(isnan(gr_at(gr_mean(none, .dim = 1), 0, 0)) && gr_at(gr_prod(none, .dim = -2), 1, 1) == 1);
     ck_assert(gr_item(gr_prod(gr_zeros_with(GR_SHAPE(0), .dtype = GR_UINT8))) == 1);
+    for (int d = 0; d < 3; d++) { /* the floats; sizes whose product is no int64 */
+        gr_tensor *huge = gr_zeros_with(GR_SHAPE(3, INT64_C(1) << 40, INT64_C(1) << 40, 0), .dtype = numeric[d]);
+        gr_tensor *sums = gr_sum(huge, .dims = GR_DIMS(1, 2, 3)), *means = gr_mean(huge, .dims = GR_DIMS(1, 2, 3));
+        ck_assert(gr_numel(sums) == 3 && gr_at(sums, 2) == 0 && isnan(gr_at(means, 2)));
+        ck_assert(gr_item(gr_mse_loss(huge, huge, .reduction = GR_SUM)) == 0);
+    }
     gr_tensor *columns = gr_amax(none, .dim = 0), *first = gr_argmax(none, .dim = 0, .keepdim = true);
     ck_assert(gr_dim(columns) == 2 && gr_numel(columns) == 0 && gr_dim(first) == 3 && gr_size(first, 0) == 1);
     ck_assert_ptr_null(gr_amax(none));

@@ -9,7 +9,7 @@
 static gr_tensor *wide_like(const gr_tensor *x, const char *op)
 {
     int64_t size[GR_MAX_DIMS], bytes = sizeof(float);
-    for (int d = 0; d < x->dim; d++) bytes *= size[d] = x->axis[d].size;
+    for (int d = 0; d < x->dim; d++) bytes = gr_times(bytes, size[d] = x->axis[d].size);
     gr_tensor *wide = gr_tensor_sized(gr_self(), GR_FLOAT32, 0, x->dim, size);
     return wide ? wide : gr_fail_memory((gr_site){NULL, 0}, op, "an operand in float32", (size_t)bytes);
 }

@@ -222,11 +222,13 @@ bool gr_cpu_reduce_any(gr_reduce kind, gr_tensor *y, const gr_tensor *x, unsigne
 {
     job j;
     if (y->numel == 0) return true;
+    if (x->numel == 0) { /* sums, means and products of nothing; its sizes may be too large to be multiplied */
+        gr_reduce_loops_now[gr_loop_dtype(x->dtype)]->rows(kind, y->data, x->data, y->numel, 0, add);
+        return true;
+    }
     make_job(&j, kind, y->data, y->dtype, x, dims, false);
     j.add = add;
-    if (x->numel == 0) /* sums, means and products of nothing */
-        for (int64_t r = 0; r < y->numel; r++) j.loops->rows(kind, j.to + r * (int64_t)j.result_bytes, x->data, 1, 0, add);
-    else if (j.blocks > 1 || (kind == GR_REDUCE_MEAN && j.at.columns)) {
+    if (j.blocks > 1 || (kind == GR_REDUCE_MEAN && j.at.columns)) {
         if (!reduce_parts(&j)) return false;
     } else
         run(&j);
