@@ -1,4 +1,4 @@
-/* mse.c - mean squared error: y = sum (x - t)^2, or / n;  dx = 2 (x - t) dy, or / n. */
+/* mse.c - mean squared error of x and t, which have one shape: y = sum (x - t)^2, or / n;  dx = 2 (x - t) dy, or / n. */
 #include <stdatomic.h>
 
 #include "core/cpu/cpu.h"
@@ -57,14 +57,9 @@ static GR_COLD bool mse_any(gr_tensor *y, const gr_tensor *x, const gr_tensor *t
     return ok;
 }
 
-static bool lies_like(const gr_tensor *t, const gr_tensor *x)
-{
-    return x->contiguous && t->contiguous && t->numel == x->numel && t->dtype == x->dtype;
-}
-
 GR_HOT bool gr_cpu_mse(gr_tensor *y, const gr_tensor *x, const gr_tensor *t, bool mean)
 {
-    if (gr_unlikely(x->numel > GR_BLOCK || x->numel == 0 || !lies_like(t, x))) {
+    if (gr_unlikely(x->numel > GR_BLOCK || x->numel == 0 || !x->contiguous || !t->contiguous)) {
         if (x->numel) return mse_any(y, x, t, mean);
         gr_reduce_loops_now[x->dtype]->rows(mean ? GR_REDUCE_MEAN : GR_REDUCE_SUM, y->data, x->data, 1, 0, false);
         return true;
@@ -112,7 +107,7 @@ GR_HOT void gr_cpu_mse_back(gr_tensor *dx, bool add, const gr_tensor *dy, const 
     const int64_t n = dx->numel;
     if (gr_unlikely(n == 0)) return;
     make_scale(&scale, dx->dtype, dy->data, n, mean, negative);
-    if (gr_likely(n <= gr_grain() && x->numel == n && lies_like(t, x))) {
+    if (gr_likely(n <= gr_grain() && x->contiguous && t->contiguous)) {
         gr_elementwise_loops_now[dx->dtype]->mse_back(dx->data, add, x->data, t->data, &scale, n);
         return;
     }
