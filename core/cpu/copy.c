@@ -131,7 +131,7 @@ static int64_t stride_in(const gr_tensor *x, const gr_tensor *shape, int d)
     return own < 0 || x->axis[own].size == 1 ? 0 : x->axis[own].stride;
 }
 
-/* NULL stands for a buffer. */
+/* A walk over `shape`'s elements. NULL stands for a buffer. */
 static void make(gr_walk *w, const gr_tensor *to, const gr_tensor *from, const gr_tensor *shape)
 {
     int64_t packed[GR_MAX_DIMS], stride = 1;
@@ -222,7 +222,11 @@ static void copy_bytes(void *context, int64_t begin, int64_t end)
 }
 
 /* A transposed copy goes square by square, so that the lines it touches on both sides stay in the cache. */
-enum { SQUARE = 32 };
+enum {
+    SQUARE = 32,     /* elements of a side */
+    SQUARE_FROM = 8, /* elements along both dimensions, and times denser along the other one, from which squares pay */
+    GRAIN_BYTES = 16 * GR_GRAIN /* of a piece that is copied as it is */
+};
 
 static void copy_strip(const gr_walk *w, int fast, int64_t first, char *to, const char *from)
 {
@@ -258,10 +262,11 @@ static int transposed_dim(const gr_walk *w)
 {
     const int last = w->dim - 1;
     int fast = -1;
-    if (w->size[last] < 8 || w->from[last] < 8) return -1;
-    for (int d = 0; d < last; d++)
-        if (w->from[d] != 0 && w->from[d] * 8 <= w->from[last] && w->size[d] >= 8 && (fast < 0 || w->from[d] < w->from[fast]))
-            fast = d;
+    if (w->size[last] < SQUARE_FROM || w->from[last] < SQUARE_FROM) return -1;
+    for (int d = 0; d < last; d++) {
+        const bool pays = w->from[d] != 0 && w->from[d] <= w->from[last] / SQUARE_FROM && w->size[d] >= SQUARE_FROM;
+        if (pays && (fast < 0 || w->from[d] < w->from[fast])) fast = d;
+    }
     return fast;
 }
 
@@ -288,7 +293,7 @@ void gr_cpu_copy(gr_tensor *y, const gr_tensor *x)
     j.from = x->data;
     if (y->contiguous && x->contiguous && x->numel == n && x->dtype == y->dtype) {
         const int64_t bytes = n * gr_dtype_size[y->dtype];
-        if (gr_likely(j.to != j.from)) gr_parallel(bytes, gr_parallel_from(GR_GRAIN * 16), copy_bytes, &j);
+        if (gr_likely(j.to != j.from)) gr_parallel(bytes, gr_parallel_from(GRAIN_BYTES), copy_bytes, &j);
         return;
     }
     set_dtypes(&j.walk, y->dtype, x->dtype);

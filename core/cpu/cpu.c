@@ -48,29 +48,30 @@ static bool nothing_to_wait_for(int device)
 void *gr_cpu_temporary(const char *op, const char *purpose, int64_t count, size_t bytes)
 {
     size_t total;
-    void *memory = __builtin_mul_overflow((size_t)count, bytes, &total) ? NULL : gr_allocate(total);
-    return memory ? memory : gr_fail_memory((gr_site){NULL, 0}, op, purpose, (size_t)count * bytes);
+    if (__builtin_mul_overflow((size_t)count, bytes, &total)) total = SIZE_MAX; /* which no memory has */
+    void *memory = gr_allocate(total);
+    return memory ? memory : gr_fail_memory((gr_site){NULL, 0}, op, purpose, total);
 }
 
 /* ---- the table ---- */
 
 #define KERNELS(tag, update_function) \
     static gr_kernels kernels_##tag = {.fill = gr_cpu_fill, \
-                                             .copy = gr_cpu_copy, \
-                                             .accumulate = gr_cpu_accumulate, \
-                                             .elementwise = gr_cpu_elementwise, \
-                                             .elementwise_back = gr_cpu_elementwise_back, \
-                                             .where = gr_cpu_where, \
-                                             .reduce = gr_cpu_reduce, \
-                                             .arg_reduce = gr_cpu_arg_reduce, \
-                                             .extremum_back = gr_cpu_extremum_back, \
-                                             .matmul = gr_cpu_matmul, \
-                                             .linear = gr_cpu_linear, \
-                                             .mse = gr_cpu_mse, \
-                                             .mse_back = gr_cpu_mse_back, \
-                                             .index_select = gr_cpu_index_select, \
-                                             .index_add = gr_cpu_index_add, \
-                                             .update = update_function};
+                                       .copy = gr_cpu_copy, \
+                                       .accumulate = gr_cpu_accumulate, \
+                                       .elementwise = gr_cpu_elementwise, \
+                                       .elementwise_back = gr_cpu_elementwise_back, \
+                                       .where = gr_cpu_where, \
+                                       .reduce = gr_cpu_reduce, \
+                                       .arg_reduce = gr_cpu_arg_reduce, \
+                                       .extremum_back = gr_cpu_extremum_back, \
+                                       .matmul = gr_cpu_matmul, \
+                                       .linear = gr_cpu_linear, \
+                                       .mse = gr_cpu_mse, \
+                                       .mse_back = gr_cpu_mse_back, \
+                                       .index_select = gr_cpu_index_select, \
+                                       .index_add = gr_cpu_index_add, \
+                                       .update = update_function};
 KERNELS(f32, gr_cpu_update_f32)
 KERNELS(f64, gr_cpu_update_f64)
 /* Gradients, and so rules, are for floats: these members are never called for other dtypes. */

@@ -58,7 +58,7 @@ static inline bool gr_walk_is_direct(const gr_walk *w)
 {
     return w->dim == 1 && w->to[0] == 1 && w->from[0] == 1;
 }
-/* v in dtype */
+/* *to = v in dtype */
 void gr_number_as(void *to, gr_dtype dtype, gr_value v);
 
 void gr_cpu_copy(gr_tensor *y, const gr_tensor *x);
@@ -69,7 +69,7 @@ void gr_cpu_fill(gr_tensor *y, gr_value value);
 void gr_cpu_elementwise(int code, gr_tensor *y, const gr_operands *o);
 void gr_cpu_elementwise_back(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy, const gr_operands *o,
                              const gr_tensor *y);
-/* The same for all that no single loop does, y not empty. `steps`: of a flat call, else 0. */
+/* The same for all that no single short loop does, y not empty. `steps`: of the loop where everything lies flat, else 0. */
 GR_COLD void gr_cpu_elementwise_any(int code, gr_tensor *y, const gr_operands *o, unsigned steps);
 GR_COLD void gr_cpu_elementwise_back_any(int code, int i, gr_tensor *dx, bool add, const gr_tensor *dy,
                                          const gr_operands *o, const gr_tensor *y, unsigned steps);

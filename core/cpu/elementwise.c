@@ -37,7 +37,7 @@ static const bool gives_bool[GR_ELEMENTWISE_COUNT] = {
 enum { DY = 3, Y = 4, SOURCES = 5 };
 
 typedef struct {
-    gr_forward_loop *forward; /* one of the three */
+    gr_forward_loop *forward; /* one of these three, the others are NULL */
     gr_back_loop *back;
     void (*select)(void *, const bool *, const void *, const void *, unsigned, int64_t);
     const double *param;
@@ -237,7 +237,7 @@ typedef struct {
     const job *job;
     gr_walk gather[SOURCES], scatter, before;
     bool direct; /* the result is written where it belongs */
-    bool add;    /* else: into `before`, what the result holds */
+    bool add;    /* else, to each tile what the result held before is added, which `before` gathers */
 } tiles;
 
 /* x in bfloat16's precision: a number that another op would have rounded. */

@@ -13,6 +13,11 @@ GR_INLINE int NAME(is_nan)(real x)
 {
     return x != x;
 }
+/* In what is handed back, which only floats have. */
+GR_INLINE real NAME(square_of)(real x)
+{
+    return x * x;
+}
 #else
 GR_INLINE int NAME(is_nan)(real x)
 {
@@ -43,10 +48,6 @@ GR_INLINE real NAME(gr_pow)(real a, real b)
 }
 #endif
 #endif
-GR_INLINE real NAME(square_of)(real x)
-{
-    return (real)(x * x);
-}
 
 /* ---- loops over a row's text; `steps` and `mode` are constants where these are called ---- */
 

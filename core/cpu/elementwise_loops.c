@@ -34,7 +34,6 @@ enum { BLOCK = 1024 };
 #define tanh(x) NAME(gr_tanh)(x)
 #define sigmoid(x) NAME(gr_sigmoid)(x)
 #define erf(x) NAME(gr_erf)(x)
-#define erfc(x) NAME(gr_erfc)(x)
 #define pow(a, b) NAME(gr_pow)(a, b)
 #define abs(x) NAME(gr_abs)(x)
 #define sign(x) NAME(gr_sign)(x)

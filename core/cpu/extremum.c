@@ -40,7 +40,6 @@ static void walk_rows(gr_walk *w, const gr_tensor *t, const gr_tensor *x, unsign
     gr_walk_gather(w, &rows, &rows, (gr_dtype)t->dtype);
 }
 
-
 /* share = dy / count, in dx's dtype */
 static void divide(int dtype, void *share, const void *dy, int64_t count)
 {

@@ -4,6 +4,7 @@
 
 #include "core/cpu/gemm_loops.h"
 #include "core/cpu/isa.h"
+#include "core/internal.h"
 #include "core/parallel.h"
 
 #include <limits.h>
@@ -17,14 +18,13 @@
 #include <stdlib.h>
 #endif
 
-void *gr_allocate(size_t bytes);
-void gr_deallocate(void *memory);
-
 enum {
     OUTER_GRAIN = 65536,        /* elements of a product with k = 1 that one task computes */
     FORK_FROM = 1 << 21,        /* multiplications from which a product is worth a second thread, */
     VECTOR_FORK_FROM = 1 << 18, /* with a vector, which waits for memory */
-    PACK_FROM = 1 << 17         /* multiplications from which packing pays */
+    PACK_FROM = 1 << 17,        /* multiplications from which packing pays */
+    PANELS = 4,                 /* that one task packs */
+    VECTOR = 16                 /* elements: a tile's sides are multiples */
 };
 
 /* What differs between float and double. */
@@ -134,7 +134,7 @@ static void multiply_slab(const kind *type, gr_product *x, char *panels)
 {
     const int64_t panel = loops_of(type)->panel;
     packing p = {type, x->b, x->k, x->n, panels};
-    gr_parallel(parts(x->n, panel), 4, pack_panels, &p);
+    gr_parallel(parts(x->n, panel), PANELS, pack_panels, &p);
     /* In the packed slab columns are x->k elements apart, as far as whole panels are concerned. */
     x->b = (gr_matrix){panels, 1, x->k};
     in_tiles(type, x, GR_GEMM_BLOCK_M, GR_GEMM_BLOCK_N, loops_of(type)->block);
@@ -243,31 +243,33 @@ static void calm_blas(void)
     if (openblas_set_num_threads && !(keep && !strcmp(keep, "keep"))) openblas_set_num_threads(1);
 }
 
-/* A tile packs its part of a and b anew: smaller ones than these cost more than 5 %. `count` in a
- * power of two of shares, each of `least` or more, so that two, four, eight threads get the same
- * amount. */
+/* `count` in a power of two of shares, each of `least` or more, so that two, four, eight threads
+ * get the same amount. */
 static int64_t share_of(int64_t count, int64_t least)
 {
     int64_t shares = 1;
     while (count / (2 * shares) >= least) shares *= 2;
-    const int64_t vectors = parts(count, 16 * shares);
-    return shares == 1 ? count : 16 * vectors;
+    const int64_t vectors = parts(count, VECTOR * shares);
+    return shares == 1 ? count : VECTOR * vectors;
 }
 
 static pthread_once_t calmed = PTHREAD_ONCE_INIT;
 
 static bool blas_vector_product(const kind *type, const gr_product *x)
 {
-    const int64_t rows = VECTOR_FORK_FROM / 2 / x->k + 16;
+    const int64_t rows = VECTOR_FORK_FROM / 2 / x->k + VECTOR;
     if (!layout_of(x->m, x->k, x->a).step || !step_of(x->b.row, 1)) return false;
     pthread_once(&calmed, calm_blas);
     in_tiles(type, x, share_of(x->m, rows), 1, type->blas_vector);
     return true;
 }
 
+/* The BLAS packs a tile's part of a and b anew: smaller tiles than these cost more than 5 %. */
+enum { TILE = 256, WIDE_TILE = 1024, WIDE_FROM_ROWS = 512 };
+
 static bool blas_matrix_product(const kind *type, const gr_product *x)
 {
-    int64_t m = share_of(x->m, 256), n = share_of(x->n, x->m >= 512 ? 1024 : 256);
+    int64_t m = share_of(x->m, TILE), n = share_of(x->n, x->m >= WIDE_FROM_ROWS ? WIDE_TILE : TILE);
     if (!layout_of(x->m, x->k, x->a).step || !layout_of(x->k, x->n, x->b).step) return false;
     if (m == x->m && n == x->n && work_of(x) >= 2 * FORK_FROM) {
         if (n >= m)

@@ -32,7 +32,7 @@ enum { GR_GEMM_SMALL = 8192, GR_GEMM_SMALL_SUM = 4096 };
  * threads. Small products add the finished sum to c once. */
 bool gr_multiply_f32(const gr_product *x);
 bool gr_multiply_f64(const gr_product *x);
-/* Of the temporary that a product of doubles, or of floats, may need. */
+/* Bytes of the temporary that a product of doubles (`wide`) or of floats may need. */
 size_t gr_multiply_bytes(bool wide, const gr_product *x);
 
 /* The same with arguments; inline, so that a call writes its product where it is read. */

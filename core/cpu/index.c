@@ -8,8 +8,8 @@ typedef struct {
     char *data, *slices_data;
     int64_t step, slices_step; /* bytes from slice to slice */
     const gr_tensor *index;
-    bool flat;      /* all slices lie side by side */
-    gr_walk walk, gather, scatter;
+    bool flat; /* the elements of each slice lie side by side */
+    gr_walk walk, gather, scatter; /* walk: from a slice of the one to a slice, or a buffer, of the other */
 } job;
 
 static gr_tensor without(const gr_tensor *x, int dim)
@@ -71,6 +71,8 @@ void gr_cpu_index_select(gr_tensor *y, const gr_tensor *x, int dim, const gr_ten
 
 /* ---- index_add: pieces are places within the slice, so that each place adds in the order of the index ---- */
 
+enum { FEWEST_PLACES = 64 }; /* of a piece, which goes through the whole index */
+
 static void add_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
@@ -107,6 +109,6 @@ void gr_cpu_index_add(gr_tensor *x, int dim, const gr_tensor *index, const gr_te
     gr_walk_gather(&j.gather, &j.slice, &j.slice, dtype);
     gr_walk_scatter(&j.scatter, &j.slice, dtype);
     gr_walk_gather(&j.walk, &j.slices, &j.slices, dtype);
-    const int64_t grain = gr_grain_of(index->numel), least = gr_parallel_from(64);
+    const int64_t grain = gr_grain_of(index->numel), least = gr_parallel_from(FEWEST_PLACES);
     gr_parallel(j.slice.numel, grain > least ? grain : least, add_piece, &j);
 }

@@ -85,12 +85,13 @@ enum { PRODUCT_GRAIN = 1 << 20 }; /* multiplications of a piece */
 static GR_COLD bool matmul_batch(gr_tensor *y, const gr_tensor *a, const gr_tensor *b, const gr_product *first)
 {
     batch j = {y, a, b, *first, false};
-    const int64_t each = first->m * first->n, count = y->numel / each;
-    const int64_t work = each * (first->k > 0 ? first->k : 1), grain = gr_parallel_from(PRODUCT_GRAIN) / work;
-    if (work >= 4 * PRODUCT_GRAIN)
+    int64_t count = y->numel / (first->m * first->n), work;
+    if (__builtin_mul_overflow(first->m * first->n, first->k > 0 ? first->k : 1, &work) || work >= 4 * PRODUCT_GRAIN)
         batch_piece(&j, 0, count); /* each is shared among the threads by itself */
-    else
+    else {
+        const int64_t grain = gr_parallel_from(PRODUCT_GRAIN) / work;
         gr_parallel(count, grain > 0 ? grain : 1, batch_piece, &j);
+    }
     return report(!atomic_load_explicit(&j.failed, memory_order_relaxed), "matmul", y->dtype, first);
 }
 
