@@ -4,18 +4,24 @@
 #include "autograd/tape.h"
 #include "nn/module_tree.h"
 
-static bool saved_by_tape(const gr_tensor *x)
+/* Whether backward of c reads input i, or hands it a gradient, which is of its dtype. */
+static bool is_bound_to(const gr_call *c, int i)
+{
+    return c->slot[i].value != 0 || (c->reads >> (i < 31 ? i : 31) & 1);
+}
+
+static bool is_needed_by_tape(const gr_tensor *x)
 {
     for (const gr_call *c = gr_self()->tape.last; c; c = c->previous)
         for (int i = 0; !c->used_file && i < c->inputs; i++)
-            if (!gr_is_number(c, i) && c->slot[i].tensor == x && c->reads >> (i < 31 ? i : 31) & 1) return true;
+            if (!gr_is_number(c, i) && c->slot[i].tensor == x && is_bound_to(c, i)) return true;
     return false;
 }
 
 static bool may_convert(const gr_module *m, const gr_module_to_args *a)
 {
     for (uint32_t i = 0; i < m->members; i++)
-        if (saved_by_tape(m->member[i].tensor)) {
+        if (is_needed_by_tape(m->member[i].tensor)) {
             gr_fail(GR_ERROR_STATE, a->site, "module_to", "\"%s\" is needed by a backward that has not run; must not change before",
                     m->member[i].name);
             return false;

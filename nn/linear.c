@@ -10,6 +10,26 @@
 
 /* ---- the function ---- */
 
+/* How far apart rows lie: the stride of the last dimension before the row's own that has one. Of size 1 it may be anything. */
+static int64_t row_stride(const gr_tensor *x)
+{
+    for (int d = x->dim - 1; d-- > 0;)
+        if (x->axis[d].size != 1) return x->axis[d].stride;
+    return x->axis[x->dim - 1].size;
+}
+
+/* Rows are taken as they lie; what does not lie in even rows is copied first. */
+static bool lies_in_rows(const gr_tensor *x)
+{
+    int64_t stride = row_stride(x);
+    for (int d = x->dim - 1; d-- > 0;) {
+        if (x->axis[d].size == 1) continue;
+        if (x->axis[d].stride != stride) return false;
+        stride = gr_times(stride, x->axis[d].size);
+    }
+    return true;
+}
+
 /* x seen as [rows, in]: itself, or described in `view` */
 static const gr_tensor *rows_of(const gr_tensor *x, gr_tensor *view)
 {
@@ -17,9 +37,8 @@ static const gr_tensor *rows_of(const gr_tensor *x, gr_tensor *view)
     *view = gr_alias(x);
     view->dim = 2;
     view->axis[1] = x->axis[x->dim - 1];
-    view->axis[0].size = 1;
-    for (int d = 0; d < x->dim - 1; d++) view->axis[0].size *= x->axis[d].size;
-    view->axis[0].stride = x->dim == 1 ? x->axis[0].size : x->axis[x->dim - 2].stride;
+    view->axis[0] = (gr_axis){1, row_stride(x)};
+    for (int d = 0; d < x->dim - 1; d++) view->axis[0].size = gr_times(view->axis[0].size, x->axis[d].size);
     return view;
 }
 
@@ -115,14 +134,6 @@ static const gr_op linear_op = {.name = "linear", .shape = linear_shape, .forwar
                                 .input_names = linear_names,
                                 .rule = "dx = dy weight, dweight = dy' x, dbias = dy summed over rows"};
 
-/* Rows are taken as they lie; what does not lie in even rows is copied first. */
-static bool lies_in_rows(const gr_tensor *x)
-{
-    for (int d = 0; d < x->dim - 2; d++)
-        if (x->axis[d].stride != x->axis[d + 1].stride * x->axis[d + 1].size && x->axis[d].size != 1) return false;
-    return true;
-}
-
 static gr_tensor *linear(gr_tensor *x, gr_tensor *weight, gr_tensor *bias, gr_site site)
 {
     if (gr_likely(x && x->state == GR_LIVE) && gr_unlikely(x->dim != 2 && !x->contiguous && !lies_in_rows(x))) {
@@ -192,6 +203,13 @@ static gr_tensor *parameter(gr_module *m, const char *name, gr_shape shape, gr_d
     return x ? gr_module_adopt_tensor(m, name, x, kind, site, "nn_linear") : NULL;
 }
 
+static bool draw(const linear_data *l, const gr_nn_linear_args *a)
+{
+    const double limit = weight_bound(a->in_features), bias_limit = 1 / sqrt((double)a->in_features);
+    if (gr_fill_uniform(l->weight, -limit, limit) && (!a->bias || gr_fill_uniform(l->bias, -bias_limit, bias_limit))) return true;
+    return gr_fail_memory(a->site, "nn_linear", "the numbers", (size_t)l->weight->numel * gr_dtype_size[l->weight->dtype]) != NULL;
+}
+
 static gr_module *make(const gr_nn_linear_args *a, gr_dtype dtype)
 {
     gr_module *m = gr_module_new(&linear_type, a->site, "nn_linear");
@@ -200,11 +218,7 @@ static gr_module *make(const gr_nn_linear_args *a, gr_dtype dtype)
     l->bias = gr_absent;
     if (!(l->weight = parameter(m, "weight", (gr_shape){2, {a->out_features, a->in_features}}, dtype, a->site))) return NULL;
     if (a->bias && !(l->bias = parameter(m, "bias", (gr_shape){1, {a->out_features}}, dtype, a->site))) return NULL;
-    if (a->in_features == 0) return m;
-    const double bound = 1 / sqrt((double)a->in_features);
-    gr_fill_uniform(l->weight, -weight_bound(a->in_features), weight_bound(a->in_features));
-    if (a->bias) gr_fill_uniform(l->bias, -bound, bound);
-    return m;
+    return a->in_features == 0 || draw(l, a) ? m : NULL;
 }
 
 gr_module *gr_nn_linear_at(const gr_nn_linear_args *a)

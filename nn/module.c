@@ -49,12 +49,16 @@ static void destroy(gr_object *object)
     gr_object_retire(t, object);
 }
 
+enum { DATA_ALIGNMENT = 16 }; /* of a module's data: any C type's */
+
 gr_module *gr_module_new(const gr_module_type *type, gr_site site, const char *op)
 {
-    const size_t data_at = (sizeof(gr_module) + 15) / 16 * 16;
-    gr_module *m = gr_allocate(data_at + type->data_bytes);
-    if (!m) return gr_fail_memory(site, op, "the module", data_at + type->data_bytes);
-    memset(m, 0, data_at + type->data_bytes);
+    const size_t data_at = (sizeof(gr_module) + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
+    size_t bytes;
+    if (__builtin_add_overflow(data_at, type->data_bytes, &bytes)) bytes = SIZE_MAX; /* more than there is */
+    gr_module *m = gr_allocate(bytes);
+    if (!m) return gr_fail_memory(site, op, "the module", bytes);
+    memset(m, 0, bytes);
     m->object.destroy = destroy;
     m->type = type;
     m->training = true;
@@ -97,8 +101,8 @@ const void *gr_module_data_const_at(const gr_module *m, gr_site site)
 static bool name_fits(const gr_module *m, const char *name, gr_site site, const char *op)
 {
     const char *wrong = NULL;
-    if (!name || !*name || strchr(name, '.') || strlen(name) >= sizeof m->member->name)
-        wrong = "must be 1 to 47 characters without a dot";
+    if (!name || !*name || strchr(name, '.') || strlen(name) >= GR_NAME_BYTES)
+        wrong = "must be 1 to 47 characters without a dot"; /* GR_NAME_BYTES */
     for (uint32_t i = 0; !wrong && i < m->members; i++)
         if (!strcmp(m->member[i].name, name)) wrong = "must be unique within the module";
     for (uint32_t i = 0; !wrong && i < m->children; i++)
@@ -151,7 +155,6 @@ static bool is_below(const gr_module *root, const gr_module *m)
     return found;
 }
 
-/* Whether child may become one of m's (NULL: of a new module). */
 bool gr_module_may_adopt(const gr_module *m, const gr_module *child, gr_site site, const char *op, const char *name)
 {
     if (!gr_module_usable(child, site, op, name)) return false;
@@ -241,9 +244,9 @@ static GR_COLD bool check_results(const gr_module *m, bool ok, const gr_tensors 
         gr_fail(GR_ERROR_STATE, site, "forward", "forward of %s gives no reason; must report it", m->type->name);
         return false;
     }
-    if (out->count < 1 || out->count > 8)
-        return gr_fail(GR_ERROR_STATE, site, "forward", "%s has %lld results; must have 1 to 8", m->type->name,
-                       (long long)out->count) != NULL;
+    if (out->count < 1 || out->count > GR_FORWARD_MOST)
+        return gr_fail(GR_ERROR_STATE, site, "forward", "%s has %lld results; must have 1 to %d", m->type->name,
+                       (long long)out->count, (int)GR_FORWARD_MOST) != NULL;
     for (int64_t i = 0; i < out->count; i++) {
         if (gr_likely(out->item[i] && out->item[i]->state == GR_LIVE)) continue;
         snprintf(name, sizeof name, "result %lld of %.40s", (long long)i, m->type->name);
@@ -271,13 +274,14 @@ static GR_COLD bool forward_unrecorded(gr_thread *t, gr_module *m, const gr_tens
     return ok;
 }
 
-/* Into out, which has room for 8. The site of the user's call is what the ops inside report. */
+/* Into out, which has room for GR_FORWARD_MOST. The site of the user's call is what the ops inside report. */
 static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site site)
 {
     gr_thread *t = gr_self();
     if (!usable(m, site, "forward")) return false;
-    if (gr_unlikely(!in || !in->item || in->count < 1 || in->count > 8)) {
-        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "in holds %lld tensors; must be 1 to 8", in && in->item ? (long long)in->count : 0);
+    if (gr_unlikely(!in || !in->item || in->count < 1 || in->count > GR_FORWARD_MOST)) {
+        gr_fail(GR_ERROR_ARGUMENT, site, "forward", "in holds %lld tensors; must be 1 to %d",
+                in && in->item ? (long long)in->count : 0, (int)GR_FORWARD_MOST);
         return false;
     }
     const gr_compound whole = gr_compound_begin(NULL);
@@ -291,14 +295,14 @@ static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out, gr_site
 
 gr_tensor *gr_forward_at(gr_module *m, const gr_tensors *in, gr_site site)
 {
-    gr_tensor *item[8] = {NULL};
+    gr_tensor *item[GR_FORWARD_MOST] = {NULL};
     gr_tensors out = {0, item};
     return forward(m, in, &out, site) ? item[0] : NULL;
 }
 
 gr_tensors gr_forward_all_at(gr_module *m, const gr_tensors *in, gr_site site)
 {
-    gr_tensor *item[8] = {NULL};
+    gr_tensor *item[GR_FORWARD_MOST] = {NULL};
     gr_tensors out = {0, item};
     const gr_compound whole = gr_compound_begin(NULL);
     gr_tensors list = {0, NULL};

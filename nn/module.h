@@ -23,7 +23,8 @@ GR_API gr_module *gr_module_make_at(const gr_module_type *type, gr_site site);
 GR_API void *gr_module_data_at(gr_module *m, gr_site site);
 GR_API const void *gr_module_data_const_at(const gr_module *m, gr_site site);
 /* Registers a leaf that is trained, a tensor that is only kept, or a module, under a name without dots, and takes
- * ownership. Returns what it was given. A parameter keeps its gr_tensor for life. */
+ * ownership. Returns what it was given. A parameter keeps its gr_tensor for life. Fails when the name is taken or longer than
+ * 47 characters, when t has history, when a parameter is no float, when no scope of this thread owns what is given. */
 GR_API gr_tensor *gr_module_parameter_at(gr_module *m, const char *name, gr_tensor *t, gr_site site);
 typedef struct gr_module_buffer_args {
     gr_module *m;
@@ -34,23 +35,28 @@ typedef struct gr_module_buffer_args {
 } gr_module_buffer_args;
 GR_API gr_tensor *gr_module_buffer_at(const gr_module_buffer_args *args);
 GR_API gr_module *gr_module_child_at(gr_module *m, const char *name, gr_module *child, gr_site site);
-/* What is registered under "weight", "fc1.weight"; NULL, without error, if there is none. */
+/* The tensor, or the module, registered under "weight", "fc1.weight"; NULL, without error, if there is none. */
 GR_API gr_tensor *gr_module_tensor_at(const gr_module *m, const char *name, gr_site site);
 GR_API gr_module *gr_module_module_at(const gr_module *m, const char *name, gr_site site);
 
-/* The first output, or all. When nothing is recorded, what forward makes in between is freed at once. */
+/* The first output, or all (count 0 on failure), of 1 to 8 inputs. When nothing is recorded, what forward makes in between is
+ * freed at once. */
 GR_API gr_tensor *gr_forward_at(gr_module *m, const gr_tensors *in, gr_site site);
 GR_API gr_tensors gr_forward_all_at(gr_module *m, const gr_tensors *in, gr_site site);
 
-/* All parameters: a module's own, then its children's, depth first, in order of registration, each once. */
+/* All parameters: a module's own, then its children's, depth first, in order of registration, each once. The list belongs to
+ * the open scope; count 0 on failure. */
 GR_API gr_tensors gr_parameters_at(const gr_module *m, gr_site site);
 /* Training or evaluation, for m and all below it; new modules train. */
 GR_API gr_module *gr_train_at(gr_module *m, gr_site site);
 GR_API gr_module *gr_eval_at(gr_module *m, gr_site site);
 GR_API bool gr_is_training_at(const gr_module *m, gr_site site);
+/* Forgets the gradients of all parameters. */
 GR_API bool gr_zero_grad_module_at(gr_module *m, gr_site site);
 
-/* Float parameters and buffers converted, gradients too; their gr_tensor pointers stay. */
+/* Float parameters and buffers converted to a float dtype, gradients too; all of them moved to a device. Their gr_tensor
+ * pointers stay. Returns m; fails, having changed nothing, while a backward that has not run needs a parameter or will bring
+ * it a gradient. */
 typedef struct gr_module_to_args {
     gr_module *m;
     gr_site site;

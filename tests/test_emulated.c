@@ -1,6 +1,7 @@
 /* test_emulated.c - what only an emulated GPU can show: when somebody waits, how many kernels run, calls of CUDA that fail one
  * after the other, memory that is used up, a device that is lost. */
 #include <dlfcn.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,9 +264,19 @@ static void *draw(void)
 {
     return gr_randn(MIB / 4); /* the numbers are drawn here */
 }
+static void *make_linear(void)
+{
+    return gr_nn_linear(300, 200); /* likewise */
+}
 static void *move_module(void)
 {
     return gr_module_to(to_move, .dtype = GR_FLOAT64, .device = gr_cuda(0));
+}
+
+static bool numbers_are_drawn(const void *linear)
+{
+    const double limit = 1 / sqrt(300.0), largest = gr_item(gr_max(gr_abs(gr_module_tensor(linear, "weight"))));
+    return largest <= limit && largest > limit * 0.9;
 }
 
 static void survive_the_host(void *(*call)(void), const char *name, int least)
@@ -285,7 +296,10 @@ static void survive_the_host(void *(*call)(void), const char *name, int least)
         const bool failed = allocation_failed();
         allocation_fail(0, 0);
         if (result && !failed) break;
-        if (result) continue;
+        if (result) {
+            ck_assert_msg(call != make_linear || numbers_are_drawn(result), "allocation %d", (int)at);
+            continue;
+        }
         refused++;
         ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
         expect_one_error(name);
@@ -301,6 +315,7 @@ START_TEST(the_hosts_memory_may_fail_beside_the_devices)
 {
     survive_the_host(make_large, "empty: no memory for the result [1048576] float32", 1);
     survive_the_host(draw, "randn: no memory for the ", 2);
+    survive_the_host(make_linear, "nn_linear: no memory for ", 4);
     survive_the_host(move_module, "module_to: no memory for ", 2);
 }
 END_TEST

@@ -229,6 +229,57 @@ START_TEST(a_converted_model_keeps_its_tensors)
 }
 END_TEST
 
+START_TEST(more_data_than_there_can_be_is_refused)
+{
+    static const gr_module_type type = {.name = "Huge", .forward = shared_forward, .data_bytes = SIZE_MAX - 64};
+    gr_set_error_handler(silent, NULL);
+    ck_assert_ptr_null(gr_module_make(&type));
+    ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
+    expect_error("module_make: no memory for the module (18446744073709551615 bytes)");
+}
+END_TEST
+
+/* What only hands a gradient on does not read the parameter; the gradient that it brings would be of the old dtype. */
+START_TEST(a_parameter_that_a_gradient_will_reach_is_not_converted)
+{
+    gr_set_error_handler(silent, NULL);
+    gr_module *m = gr_nn_linear(3, 2);
+    gr_tensor *w = gr_module_tensor(m, "weight");
+    gr_tensor *const direct[] = {gr_sum(gr_add(w, 1)), gr_sum(gr_add(gr_t(w), 1))};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_null(gr_module_to(m, .dtype = GR_FLOAT64));
+        expect_error("\"weight\" is needed by a backward that has not run; must not change before");
+        ck_assert(gr_backward(direct[i]) && gr_at(gr_grad(w), 1, 2) == i + 1);
+    }
+    ck_assert_ptr_eq(gr_module_to(m, .dtype = GR_FLOAT64), m);
+    ck_assert(gr_at(gr_grad(w), 1, 2) == 2);
+}
+END_TEST
+
+/* A dimension of size 1 may have any stride; rows lie by the others'. */
+START_TEST(rows_lie_by_the_dimensions_that_are_longer_than_1)
+{
+    gr_tensor *w = gr_requires_grad_(gr_randn(2, 3), true), *bias = gr_randn(2);
+    gr_tensor *wide = gr_randn(4, 4, 2, 3), *const views[] = {
+        gr_transpose(gr_randn(1, 4, 3), 0, 1),                                 /* [4, 1, 3], strides 3, 12, 1 */
+        gr_permute_at(gr_randn(1, 2, 1, 4, 3), (gr_shape){5, {3, 1, 0, 2, 4}}, GR_HERE), /* rows are not even */
+        gr_narrow(gr_narrow(wide, 2, 1, 1), 1, 2, 1),                          /* [4, 1, 1, 3], strides 24, 6, 3, 1 */
+        gr_narrow(wide, 1, 0, 1),                                              /* [4, 1, 2, 3] */
+        gr_select(gr_select(gr_select(wide, 0, 1), 0, 1), 0, 1),               /* [3] */
+        gr_expand(gr_randn(1, 1, 3), 5, 1, 3),                                 /* strides 0, 3, 1 */
+        gr_reshape(gr_empty(0), 5, 0, 1, 3)};
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        gr_tensor *x = gr_requires_grad_(gr_detach(views[i]), true), *rows = gr_reshape(x, -1, 3);
+        gr_tensor *y = gr_linear(x, w, .bias = bias), *want = gr_linear(rows, w, .bias = bias), *factor = gr_randn_with(gr_shape_of(y));
+        ck_assert_msg(gr_equal(gr_reshape(y, -1, 2), want), "view %d", (int)i);
+        ck_assert(gr_zero_grad(w) && gr_backward(gr_sum(gr_mul(y, factor))));
+        gr_tensor *dw = gr_clone(gr_grad(w)), *dx = gr_clone(gr_grad(x));
+        ck_assert(gr_zero_grad(w) && gr_zero_grad(x) && gr_backward(gr_sum(gr_mul(want, gr_reshape(factor, -1, 2)))));
+        ck_assert_msg(gr_equal(dw, gr_grad(w)) && gr_equal(dx, gr_grad(x)), "gradients of view %d", (int)i);
+    }
+}
+END_TEST
+
 START_TEST(wrong_shapes_are_named)
 {
     gr_set_error_handler(silent, NULL);
@@ -258,6 +309,9 @@ Suite *nn_suite(void)
     tcase_add_test(c, a_child_is_found_by_its_path);
     tcase_add_test(c, a_module_is_kept_among_others_of_its_scope);
     tcase_add_test(c, a_converted_model_keeps_its_tensors);
+    tcase_add_test(c, more_data_than_there_can_be_is_refused);
+    tcase_add_test(c, a_parameter_that_a_gradient_will_reach_is_not_converted);
+    tcase_add_test(c, rows_lie_by_the_dimensions_that_are_longer_than_1);
     tcase_add_test(c, wrong_shapes_are_named);
     suite_add_tcase(s, c);
     return s;
