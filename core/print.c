@@ -264,15 +264,20 @@ static void print_tensor(printing *p)
 
 /* ---- public ---- */
 
+bool gr_stdout_works(gr_site site, const char *op)
+{
+    if (!ferror(stdout)) return true;
+    gr_fail(GR_ERROR_FILE, site, op, "stdout is closed, full or broken; must be writable");
+    return false;
+}
+
 bool gr_print_tensor_at(const gr_tensor *t, gr_site site)
 {
     if (!gr_usable(t, site, "print", "t")) return false;
     printing p = {.t = t, .stream = stdout};
     print_tensor(&p);
     put_char(&p, '\n');
-    if (!ferror(stdout)) return true;
-    gr_fail(GR_ERROR_FILE, site, "print", "stdout is closed, full or broken; must be writable");
-    return false;
+    return gr_stdout_works(site, "print");
 }
 
 int gr_tensor_text_at(const gr_tensor *t, char *text, size_t bytes, gr_site site)

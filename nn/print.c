@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/print.h"
 #include "nn/module_tree.h"
 
 /* Appends as snprintf does; used counts what would have been written. */
@@ -52,15 +53,11 @@ bool gr_print_module_at(const gr_module *m, gr_site site)
 {
     char small[1024];
     if (!gr_module_usable(m, site, "print", "m")) return false;
-    const int length = write_module(m, small, sizeof small);
-    if ((size_t)length < sizeof small) {
-        puts(small);
-        return true;
-    }
-    char *text = gr_allocate((size_t)length + 1);
-    if (!text) return gr_fail_memory(site, "print", "the text", (size_t)length + 1) != NULL;
-    write_module(m, text, (size_t)length + 1);
+    const size_t bytes = (size_t)write_module(m, small, sizeof small) + 1;
+    char *text = bytes <= sizeof small ? small : gr_allocate(bytes);
+    if (!text) return gr_fail_memory(site, "print", "the text", bytes) != NULL;
+    if (text != small) write_module(m, text, bytes);
     puts(text);
-    gr_deallocate(text);
-    return true;
+    if (text != small) gr_deallocate(text);
+    return gr_stdout_works(site, "print");
 }

@@ -277,6 +277,11 @@ static bool print_tensor(void)
     return gr_print(gr_ones(30));
 }
 
+static bool print_module(void)
+{
+    return gr_print(gr_nn_sequential(gr_nn_relu(), gr_nn_tanh()));
+}
+
 static bool print_tape(void)
 {
     return gr_print_tape();
@@ -288,6 +293,9 @@ START_TEST(a_stdout_that_takes_no_more_is_an_error)
     ck_assert(fails_when_full(print_tensor));
     ck_assert_msg(strstr(gr_error(), ": print: stdout is closed, full or broken; must be writable"), "%s", gr_error());
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_FILE);
+    gr_error_clear();
+    ck_assert(fails_when_full(print_module));
+    ck_assert_msg(strstr(gr_error(), ": print: stdout is closed, full or broken; must be writable"), "%s", gr_error());
     gr_error_clear();
     gr_exp(gr_requires_grad_(gr_ones(1), true));
     ck_assert(fails_when_full(print_tape));
