@@ -5,35 +5,60 @@
 #include "nn/module_tree.h"
 #include "nn/nn.h"
 
-static bool one(gr_tensors *out, gr_tensor *y)
+/* What a forward function returns whose only output is y. */
+static bool only(gr_tensors *out, gr_tensor *y)
 {
     out->count = 1;
     out->item[0] = y;
     return y != NULL;
 }
 
-#define ACTIVATION(f, type_name) \
-    static bool f##_forward(gr_module *m, const gr_tensors *in, gr_tensors *out) \
-    { \
-        (void)m; \
-        return one(out, gr_##f##_at(in->item[0], gr_self()->forward_site)); \
-    } \
-    static const gr_module_type f##_type = {.name = type_name, .forward = f##_forward}; \
-    gr_module *gr_nn_##f##_at(gr_site site) \
-    { \
-        return gr_module_new(&f##_type, site, "nn_" #f); \
-    }
-ACTIVATION(relu, "ReLU")
-ACTIVATION(tanh, "Tanh")
-ACTIVATION(sigmoid, "Sigmoid")
+/* ---- activations ---- */
+
+static bool relu_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    (void)m;
+    return only(out, gr_relu_at(in->item[0], gr_self()->forward_site));
+}
+
+static bool tanh_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    (void)m;
+    return only(out, gr_tanh_at(in->item[0], gr_self()->forward_site));
+}
+
+static bool sigmoid_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
+{
+    (void)m;
+    return only(out, gr_sigmoid_at(in->item[0], gr_self()->forward_site));
+}
+
+static const gr_module_type relu_type = {.name = "ReLU", .forward = relu_forward},
+                            tanh_type = {.name = "Tanh", .forward = tanh_forward},
+                            sigmoid_type = {.name = "Sigmoid", .forward = sigmoid_forward};
+
+gr_module *gr_nn_relu_at(gr_site site)
+{
+    return gr_module_new(&relu_type, site, "nn_relu");
+}
+
+gr_module *gr_nn_tanh_at(gr_site site)
+{
+    return gr_module_new(&tanh_type, site, "nn_tanh");
+}
+
+gr_module *gr_nn_sigmoid_at(gr_site site)
+{
+    return gr_module_new(&sigmoid_type, site, "nn_sigmoid");
+}
 
 /* ---- Flatten ---- */
 
 static bool flatten_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const gr_nn_flatten_args *a = gr_module_data(m);
-    return one(out, gr_flatten_at(&(gr_flatten_args){.x = in->item[0], .site = gr_self()->forward_site,
-                                                     .start_dim = a->start_dim, .end_dim = a->end_dim}));
+    return only(out, gr_flatten_at(&(gr_flatten_args){.x = in->item[0], .site = gr_self()->forward_site,
+                                                      .start_dim = a->start_dim, .end_dim = a->end_dim}));
 }
 
 static void flatten_describe(const gr_module *m, char *text, size_t bytes)
@@ -67,7 +92,7 @@ gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *a)
 static bool sequential_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     gr_tensor *x = in->item[0];
-    if (m->children == 0) return one(out, x);
+    if (m->children == 0) return only(out, x);
     for (uint32_t i = 0; i < m->children; i++) {
         const gr_tensors between = {1, &x};
         if (!gr_module_run(m->child[i].module, &between, out)) return false;

@@ -9,7 +9,7 @@ GR_BEGIN_C
 /* ---- functions ---- */
 
 /* y = x w' + bias
- *   x       [..., in]   weight [out, in]   bias [out] or GR_ABSENT
+ *   x       [..., in]   weight [out, in]   bias [out] or GR_ABSENT; of one dtype, any but bool
  *   returns [..., out]
  * dx = dy w,  dw = dy' x,  dbias = sum of dy over the rows. */
 typedef struct gr_linear_args {
@@ -19,7 +19,10 @@ typedef struct gr_linear_args {
 } gr_linear_args;
 GR_API gr_tensor *gr_linear_at(const gr_linear_args *args);
 
-/* (x - target)^2: its mean over all elements, sum, or unreduced. Shapes must be equal. dx = 2 (x - target) dy / n. */
+/* (x - target)^2: its mean over all n elements, its sum, or as it is.
+ *   x, target  of one shape and float dtype
+ *   returns    [], or x's shape with GR_NONE
+ * dx = 2 (x - target) dy / n (GR_SUM, GR_NONE: without n),  dtarget = -dx. */
 typedef struct gr_loss_args {
     gr_tensor *x, *target;
     gr_site site;
@@ -29,7 +32,8 @@ GR_API gr_tensor *gr_mse_loss_at(const gr_loss_args *args);
 
 /* ---- modules ---- */
 
-/* weight [out, in] and bias [out], both drawn from U(-1/sqrt(in), 1/sqrt(in)) as PyTorch draws them. */
+/* gr_linear with a weight [out, in] and a bias [out] of a float dtype, both drawn from U(-1/sqrt(in), 1/sqrt(in)) as PyTorch
+ * draws them, weight first.  He et al. 2015 */
 typedef struct gr_nn_linear_args {
     int64_t in_features, out_features;
     gr_site site;
@@ -38,21 +42,22 @@ typedef struct gr_nn_linear_args {
 } gr_nn_linear_args;
 GR_API gr_module *gr_nn_linear_at(const gr_nn_linear_args *args);
 
-/* Each module's output is the next one's input. */
+/* Each module's output is the next one's input. Takes ownership of the modules, which a scope must own until then. */
 GR_API gr_module *gr_nn_sequential_at(gr_module *const *module, int count, gr_site site);
 
+/* gr_relu, gr_tanh, gr_sigmoid of the input. */
 GR_API gr_module *gr_nn_relu_at(gr_site site);
 GR_API gr_module *gr_nn_tanh_at(gr_site site);
 GR_API gr_module *gr_nn_sigmoid_at(gr_site site);
 
-/* Dimensions start_dim to end_dim become one; the batch dimension stays by default. */
+/* gr_flatten of the input: dimensions start_dim to end_dim become one; the batch dimension stays by default. */
 typedef struct gr_nn_flatten_args {
     gr_site site;
     int start_dim GR_DEFAULT(1), end_dim GR_DEFAULT(-1);
 } gr_nn_flatten_args;
 GR_API gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *args);
 
-/* gr_forward(loss, x, target) */
+/* gr_mse_loss of two inputs: gr_forward(loss, x, target). */
 typedef struct gr_nn_loss_args {
     gr_site site;
     gr_reduction reduction GR_DEFAULT(GR_MEAN);
