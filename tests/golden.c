@@ -1,7 +1,9 @@
-/* golden.c - reads the arrays of tests/golden. */
+/* golden.c - see golden.h. */
 #include "tests/golden.h"
 
+#include <check.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +11,11 @@
 enum { MOST_DIMS = 8 };
 #define MOST_VALUES INT64_C(100000000)
 
-static bool refuse(const char *path, const char *name, const char *reason)
+static char path[256]; /* of the file that is read */
+
+static void expect(bool good, const char *name, const char *reason)
 {
-    fprintf(stderr, "%s: %s: %s\n", path, name, reason);
-    return false;
+    ck_assert_msg(good, "%s: %s: %s", path, name, reason);
 }
 
 /* ---- header: name dtype dims ---- */
@@ -84,19 +87,19 @@ static bool read_value(golden_array *a, int64_t i, const char *token)
     return end != token && *end == '\0';
 }
 
-static bool read_array(FILE *stream, const char *path, golden_array *a)
+static golden_array read_array(FILE *stream)
 {
+    golden_array a = {.name = ""};
     char dtype[16], dims[32], token[64];
-    if (fscanf(stream, "%127s %15s %31s", a->name, dtype, dims) != 3)
-        return refuse(path, a->name, "the header is cut short");
-    if (!read_type(a, dtype)) return refuse(path, a->name, "unknown dtype");
-    if (!read_dims(a, dims)) return refuse(path, a->name, "dims must be like 2x3, or scalar");
-    if (!allocate(a)) return refuse(path, a->name, "no memory");
-    for (int64_t i = 0; i < a->count; i++) {
-        if (fscanf(stream, "%63s", token) != 1) return refuse(path, a->name, "values are missing");
-        if (!read_value(a, i, token)) return refuse(path, a->name, token);
+    expect(fscanf(stream, "%127s %15s %31s", a.name, dtype, dims) == 3, a.name, "the header is cut short");
+    expect(read_type(&a, dtype), a.name, "unknown dtype");
+    expect(read_dims(&a, dims), a.name, "dims must be like 2x3, or scalar");
+    expect(allocate(&a), a.name, "no memory");
+    for (int64_t i = 0; i < a.count; i++) {
+        const bool good = fscanf(stream, "%63s", token) == 1 && read_value(&a, i, token);
+        if (!good) expect(false, a.name, "values are missing, or no numbers"); /* expect takes longer than the rest */
     }
-    return true;
+    return a;
 }
 
 /* ---- files ---- */
@@ -108,42 +111,33 @@ static golden_array *find(const golden_file *file, const char *name)
     return NULL;
 }
 
-/* A half-read array is kept too, for golden_close to free. */
-static bool read_file(FILE *stream, const char *path, golden_file *file)
+FILE *golden_stream(const char *name)
 {
-    while (more(stream)) {
-        golden_array a = {.name = ""}, *grown;
-        const bool good = read_array(stream, path, &a);
-        const bool twice = good && find(file, a.name);
-        grown = realloc(file->array, (size_t)(file->count + 1) * sizeof a);
-        if (!grown) return refuse(path, a.name, "no memory");
-        file->array = grown;
-        file->array[file->count++] = a;
-        if (twice) return refuse(path, a.name, "stands twice");
-        if (!good) return false;
-    }
-    return file->count > 0 || refuse(path, "", "holds no array");
+    snprintf(path, sizeof path, "tests/golden/%s", name);
+    FILE *stream = fopen(path, "r");
+    expect(stream != NULL, name, "cannot be read: the tests run in the root of the tree");
+    return stream;
 }
 
-golden_file *golden_open(const char *path)
+golden_file *golden_open(const char *name)
 {
-    FILE *stream = fopen(path, "r");
-    if (!stream) {
-        fprintf(stderr, "%s cannot be read (run the tests in the root of the tree)\n", path);
-        return NULL;
-    }
+    FILE *stream = golden_stream(name);
     golden_file *file = calloc(1, sizeof *file);
-    if (file && !read_file(stream, path, file)) {
-        golden_close(file);
-        file = NULL;
+    expect(file != NULL, name, "no memory");
+    while (more(stream)) {
+        const golden_array a = read_array(stream);
+        expect(!find(file, a.name), a.name, "stands twice");
+        file->array = realloc(file->array, (size_t)(file->count + 1) * sizeof a);
+        expect(file->array != NULL, a.name, "no memory");
+        file->array[file->count++] = a;
     }
+    expect(file->count > 0, name, "holds no array");
     fclose(stream);
     return file;
 }
 
 void golden_close(golden_file *file)
 {
-    if (!file) return;
     for (int64_t i = 0; i < file->count; i++) {
         golden_array *a = &file->array[i];
         for (int64_t k = 0; a->text && k < a->count; k++) free(a->text[k]);
@@ -155,34 +149,52 @@ void golden_close(golden_file *file)
     free(file);
 }
 
+void golden_end(golden_file *file)
+{
+    int64_t left = 0;
+    const char *first = NULL;
+    for (int64_t i = 0; i < file->count; i++) {
+        if (file->array[i].consumed) continue;
+        if (left++ == 0) first = file->array[i].name;
+    }
+    ck_assert_msg(left == 0, "%" PRId64 " arrays are not compared, the first is %s", left, first);
+    golden_close(file);
+}
+
+bool golden_has(const golden_file *file, const char *name)
+{
+    return find(file, name) != NULL;
+}
+
 const golden_array *golden_take(golden_file *file, const char *name)
 {
     golden_array *a = find(file, name);
-    if (a) a->consumed = true;
+    ck_assert_msg(a != NULL, "there is no array %s", name);
+    a->consumed = true;
     return a;
 }
 
-int64_t golden_later(golden_file *file, const char *prefix, const char *reason)
+void golden_leave(golden_file *file, const char *prefix)
 {
     int64_t count = 0;
     for (int64_t i = 0; i < file->count; i++) {
         golden_array *a = &file->array[i];
         if (strncmp(a->name, prefix, strlen(prefix)) != 0 || a->consumed) continue;
         a->consumed = true;
-        a->later = reason;
         count++;
     }
-    return count;
+    ck_assert_msg(count > 0, "there is no array whose name begins with %s", prefix);
 }
 
-int64_t golden_unconsumed(const golden_file *file, const char **first)
+uint32_t golden_crc32(const void *data, int64_t bytes)
 {
-    int64_t count = 0;
-    if (first) *first = NULL;
-    for (int64_t i = file->count - 1; i >= 0; i--) {
-        if (file->array[i].consumed) continue;
-        if (first) *first = file->array[i].name;
-        count++;
+    static uint32_t table[256];
+    const unsigned char *p = data;
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++) table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0xedb88320u : 0);
     }
-    return count;
+    uint32_t crc = ~0u;
+    for (int64_t i = 0; i < bytes; i++) crc = crc >> 8 ^ table[(crc ^ p[i]) & 255];
+    return ~crc;
 }

@@ -1,13 +1,13 @@
-/* golden.h - reads the arrays of tests/golden (its README.md describes the format), and keeps count
- * of which were compared, so that a suite can show that none was left out. */
+/* golden.h - reads the arrays of tests/golden (its README.md describes the format), and keeps count of which were compared, so
+ * that a suite can show that none was left out. Whatever is not as it must be fails the test. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
-#ifndef GOLDEN_DIR
-#define GOLDEN_DIR "tests/golden"
-#endif
+/* The file of that name, to be read: for those that hold no arrays. */
+FILE *golden_stream(const char *name);
 
 typedef enum { GOLDEN_FLOAT32, GOLDEN_FLOAT64, GOLDEN_INT64, GOLDEN_TEXT } golden_type;
 
@@ -21,7 +21,6 @@ typedef struct {
     int64_t *integer;
     char **text;
     bool consumed;
-    const char *later; /* why it is not compared yet */
 } golden_array;
 
 typedef struct {
@@ -29,19 +28,19 @@ typedef struct {
     int64_t count;
 } golden_file;
 
-/* The whole file, or NULL with the reason on stderr: unreadable, malformed, cut short, a name that
- * stands twice. */
-golden_file *golden_open(const char *path);
+/* The whole file of that name; it must be readable, well-formed, whole, and name nothing twice. */
+golden_file *golden_open(const char *name);
+/* Forgets it; golden_end also asks whether every array has been consumed. */
 void golden_close(golden_file *file);
+void golden_end(golden_file *file);
 
-/* The array of that name, which counts as consumed from now on; NULL when there is none. */
+bool golden_has(const golden_file *file, const char *name);
+/* The array of that name, which must be there and counts as consumed from now on. */
 const golden_array *golden_take(golden_file *file, const char *name);
+/* Consumes every array whose name begins with prefix, of which there must be some: what waits, or is compared elsewhere. */
+void golden_leave(golden_file *file, const char *prefix);
 
-/* Consumes every array whose name begins with prefix, for reason; returns how many that were. Zero
- * means that the prefix is out of date. */
-int64_t golden_later(golden_file *file, const char *prefix, const char *reason);
-
-/* How many arrays nobody has consumed, and the first one's name (NULL when there is none). */
-int64_t golden_unconsumed(const golden_file *file, const char **first);
+/* CRC-32 (ISO 3309), the checksum of what is too long to be stored. */
+uint32_t golden_crc32(const void *data, int64_t bytes);
 
 #endif

@@ -1,33 +1,9 @@
-/* leaves.h - small float64 leaves, and what is expected of tensors and errors, for the suites about histories. */
+/* leaves.h - small float64 leaves, and the values that are expected, for the suites about histories. */
 #ifndef LEAVES_H
 #define LEAVES_H
-#include <string.h>
-
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/suites.h"
-
-static inline void count_error(const char *text, void *data)
-{
-    (void)text;
-    ++*(int *)data;
-}
-
-/* Errors are counted, not printed. */
-static inline int *quiet(void)
-{
-    static int errors;
-    errors = 0;
-    gr_set_error_handler(count_error, &errors);
-    return &errors;
-}
-
-/* The error that stands holds `part`; it is cleared. */
-static inline void expect_error(const char *part)
-{
-    ck_assert_msg(gr_error() != NULL, "no error, expected: %s", part);
-    ck_assert_msg(strstr(gr_error(), part) != NULL, "error is: %s", gr_error());
-    gr_error_clear();
-}
 
 static inline gr_tensor *plain(const double *values, int64_t n)
 {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/half.h"
 
@@ -83,7 +84,7 @@ bool same_number(double a, double b)
     return isnan(a) || isnan(b) ? isnan(a) && isnan(b) : a == b && !signbit(a) == !signbit(b);
 }
 
-static int errors_seen;
+static _Atomic int errors_seen;
 static void count_error(const char *text, void *data)
 {
     (void)text, (void)data;
@@ -109,4 +110,23 @@ void expect_one_error(const char *part)
     ck_assert_int_eq(errors_seen, 1);
     errors_seen = 0;
     gr_error_clear();
+}
+
+const char *printed_by(void (*f)(void), FILE *stream)
+{
+    static char text[PRINTED + 1];
+    const int descriptor = fileno(stream);
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    fflush(stream);
+    const int terminal = dup(descriptor);
+    dup2(fileno(file), descriptor);
+    f();
+    fflush(stream);
+    dup2(terminal, descriptor);
+    close(terminal);
+    rewind(file);
+    text[fread(text, 1, PRINTED, file)] = '\0';
+    fclose(file);
+    return text;
 }

@@ -1,6 +1,8 @@
 /* look.h - what tests see of tensors from outside: the elements in memory, and the errors that stand. */
 #ifndef LOOK_H
 #define LOOK_H
+#include <stdio.h>
+
 #include "gradus.h"
 
 /* All dtypes there are. */
@@ -25,10 +27,15 @@ int times(int count);
  * line says that the test is left out. setlocale(LC_ALL, "C") ends it. */
 bool use_comma(const char *test);
 
-/* From the first to the second, errors are counted and not printed; as fixtures of a test. */
+/* From now on errors are counted and not printed; and until now: forgotten, and the default dtype is float32 again. Fixtures
+ * of a test, or the first a call in it. */
 void catch_errors(void);
 void release_errors(void);
-/* One error has been reported since the last one; it holds `part`, and is cleared. */
+/* One error has been reported since catch_errors or the last one; it holds `part`, and is cleared. */
 void expect_one_error(const char *part);
+
+/* What f writes to stdout or stderr: at most PRINTED bytes, in memory that the next call takes. */
+enum { PRINTED = 4096 };
+const char *printed_by(void (*f)(void), FILE *stream);
 
 #endif

@@ -7,19 +7,15 @@
 
 #include "autograd/tape.h"
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 #define INF ((double)INFINITY)
 #define NONE ((double)NAN)
 
-static void quiet(const char *message, void *data)
-{
-    (void)message, (void)data;
-}
-
 static void begin(void)
 {
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     gr_set_detect_anomaly(true);
 }
 static void end(void)

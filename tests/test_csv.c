@@ -20,17 +20,12 @@
 static char folder[] = "/tmp/gradus-csv-XXXXXX";
 static char path[64];
 
-static void keep_quiet(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
-
 static void set_up(void)
 {
     memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/t.csv", folder);
-    gr_set_error_handler(keep_quiet, NULL);
+    catch_errors();
 }
 
 static void tear_down(void)

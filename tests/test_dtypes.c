@@ -6,41 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gradus.h"
+#include "core/internal.h"
 #include "tests/golden.h"
+#include "tests/look.h"
+#include "tests/rows.h"
 #include "tests/suites.h"
-
-static const struct {
-    const char *name;
-    gr_dtype dtype;
-    int bytes;
-} dtypes[] = {{"float32", GR_FLOAT32, 4}, {"float64", GR_FLOAT64, 8}, {"bfloat16", GR_BFLOAT16, 2}, {"int64", GR_INT64, 8},
-              {"int32", GR_INT32, 4},     {"uint8", GR_UINT8, 1},     {"bool", GR_BOOL, 1}};
-enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
-
-static int dtype_named(const char *text, size_t length)
-{
-    for (int d = 0; d < DTYPES; d++)
-        if (strlen(dtypes[d].name) == length && !strncmp(dtypes[d].name, text, length)) return d;
-    ck_abort_msg("unknown dtype: %s", text);
-    return 0;
-}
-
-static const char *name_of(int dtype)
-{
-    for (int d = 0; d < DTYPES; d++)
-        if ((int)dtypes[d].dtype == dtype) return dtypes[d].name;
-    return "none";
-}
-
-static FILE *open_file(const char *name)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", GOLDEN_DIR, name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s cannot be read: the tests run in the root of the tree", path);
-    return file;
-}
 
 /* ---- conversions: all bits of bfloat16, and as many of the others; casts.txt tells which, and the results' checksums ---- */
 
@@ -49,26 +19,28 @@ static void put_bits(void *data, int bytes, int64_t i, uint64_t bits)
     memcpy((char *)data + i * bytes, &bits, (size_t)bytes); /* little-endian */
 }
 
+enum { HALVES = 1 << 16 }; /* so many bfloat16 numbers there are */
+
 /* The inputs of this dtype; returns how many. */
 static int64_t write_inputs(gr_dtype dtype, void *data)
 {
     const uint64_t mixed = UINT64_C(0x0001000300050007);
-    for (int64_t k = 0; k < 65536; k++) {
+    for (int64_t k = 0; k < HALVES; k++) {
         const uint64_t u = (uint64_t)k, wide[4] = {65537 * u, 65536 * u + 0x7fff, 65536 * u + 0x8000, 65536 * u + 0x8001};
         for (int part = 0; part < 4 && (dtype == GR_FLOAT32 || dtype == GR_FLOAT64); part++) {
             float x;
             const uint32_t bits = (uint32_t)wide[part];
             memcpy(&x, &bits, sizeof x);
-            if (dtype == GR_FLOAT32) put_bits(data, 4, part * 65536 + k, bits);
-            else ((double *)data)[part * 65536 + k] = (double)x;
+            if (dtype == GR_FLOAT32) put_bits(data, 4, part * HALVES + k, bits);
+            else ((double *)data)[part * HALVES + k] = (double)x;
         }
-        if (dtype == GR_FLOAT64) put_bits(data, 8, 4 * 65536 + k, mixed * u);
+        if (dtype == GR_FLOAT64) put_bits(data, 8, 4 * HALVES + k, mixed * u);
         if (dtype == GR_BFLOAT16) put_bits(data, 2, k, u);
-        if (dtype == GR_INT64) put_bits(data, 8, k, u - 32768), put_bits(data, 8, 65536 + k, mixed * u);
-        if (dtype == GR_INT32) put_bits(data, 4, k, u - 32768), put_bits(data, 4, 65536 + k, 65539 * u);
+        if (dtype == GR_INT64) put_bits(data, 8, k, u - 32768), put_bits(data, 8, HALVES + k, mixed * u);
+        if (dtype == GR_INT32) put_bits(data, 4, k, u - 32768), put_bits(data, 4, HALVES + k, 65539 * u);
         if ((dtype == GR_UINT8 && k < 256) || (dtype == GR_BOOL && k < 2)) put_bits(data, 1, k, u);
     }
-    static const int64_t counts[GR_DTYPES] = {4 * 65536, 5 * 65536, 65536, 2 * 65536, 2 * 65536, 256, 2};
+    static const int64_t counts[GR_DTYPES] = {4 * HALVES, 5 * HALVES, HALVES, 2 * HALVES, 2 * HALVES, 256, 2};
     return counts[dtype];
 }
 
@@ -83,16 +55,6 @@ static void make_nan_one(void *data, gr_dtype dtype, int64_t n)
     }
 }
 
-static uint32_t crc32_of(const unsigned char *data, int64_t bytes)
-{
-    uint32_t crc = ~0u;
-    for (int64_t i = 0; i < bytes; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-    }
-    return ~crc;
-}
-
 enum { CONTIGUOUS, STRIDED, WAYS };
 
 static gr_tensor *converted(gr_tensor *x, gr_dtype to, int way)
@@ -104,7 +66,7 @@ static gr_tensor *converted(gr_tensor *x, gr_dtype to, int way)
 
 START_TEST(conversions_are_those_of_pytorch)
 {
-    FILE *file = open_file("casts.txt");
+    FILE *file = golden_stream("casts.txt");
     static char line[256], from[16], to[16];
     int pairs = 0;
     while (fgets(line, sizeof line, file)) {
@@ -113,16 +75,16 @@ START_TEST(conversions_are_those_of_pytorch)
         if (*line == '#') continue;
         ck_assert_int_eq(sscanf(line, "%15s %15s %" SCNd64 " %" SCNx32, from, to, &count, &expected), 4);
         const gr_scope scope = gr_scope_begin();
-        const int f = dtype_named(from, strlen(from)), t = dtype_named(to, strlen(to));
-        gr_tensor *host = gr_empty_with(GR_SHAPE(count), .dtype = dtypes[f].dtype, .device = gr_cpu());
-        ck_assert_int_eq(write_inputs(dtypes[f].dtype, gr_data(host)), count);
+        const gr_dtype f = dtype_named(from, strlen(from)), t = dtype_named(to, strlen(to));
+        gr_tensor *host = gr_empty_with(GR_SHAPE(count), .dtype = f, .device = gr_cpu());
+        ck_assert_int_eq(write_inputs(f, gr_data(host)), count);
         gr_tensor *x = gr_to(host, .device = gr_default_device());
         for (int way = 0; way < WAYS; way++) {
-            gr_tensor *y = converted(x, dtypes[t].dtype, way);
+            gr_tensor *y = converted(x, t, way);
             ck_assert_msg(y != NULL, "%s to %s: %s", from, to, gr_error());
             y = gr_to(y, .device = gr_cpu());
-            make_nan_one(gr_data(y), dtypes[t].dtype, count);
-            const uint32_t crc = crc32_of(gr_data(y), count * dtypes[t].bytes);
+            make_nan_one(gr_data(y), t, count);
+            const uint32_t crc = golden_crc32(gr_data(y), count * gr_dtype_size[t]);
             ck_assert_msg(crc == expected, "%s to %s, way %d: the checksum is %08x, must be %08x", from, to, way, crc, expected);
         }
         gr_scope_end(scope);
@@ -135,7 +97,7 @@ END_TEST
 
 /* ---- operations ---- */
 
-enum { OUTPUTS = 2, OPERANDS = 3, VALUES = 8 };
+enum { OUTPUTS = 2, OPERANDS = 3 };
 typedef void run_function(const gr_value *in, gr_tensor *out[OUTPUTS]);
 
 #define X in[0].tensor
@@ -199,42 +161,15 @@ static run_function *run_named(const char *name)
     return NULL;
 }
 
-/* ---- reading: "float32(2,4):1,2,..." or a number, several separated by " ; " ---- */
-
-typedef struct {
-    int dtype;
-    gr_shape shape;
-    int64_t count;
-    double value[VALUES];
-} array;
-
-static const char *next_array(const char *s)
-{
-    s = strstr(s, " ; ");
-    return s ? s + 3 : NULL;
-}
-
-static array read_array(const char *s)
-{
-    char *p = strchr(s, '(');
-    array a = {.dtype = dtype_named(s, (size_t)(p - s))};
-    for (p++; *p != ')'; p += *p == ',') a.shape.size[a.shape.count++] = strtoll(p, &p, 10);
-    ck_assert_msg(p[1] == ':', "a colon is missing: %s", s);
-    for (p += 2; *p && *p != ' ' && *p != '\n'; p += *p == ',') {
-        ck_assert_int_lt(a.count, VALUES);
-        a.value[a.count++] = strtod(p, &p);
-    }
-    return a;
-}
+/* ---- reading: an array of the row, or a number ---- */
 
 static gr_value read_operand(const char *s)
 {
     if (!strncmp(s, "True", 4)) return gr_value_bool(true);
     if (s[strspn(s, "-.0123456789")] != '(' && (*s == '-' || (*s >= '0' && *s <= '9')))
         return s[strspn(s, "-0123456789")] == '.' ? gr_value_real(strtod(s, NULL)) : gr_value_integer(strtoll(s, NULL, 10));
-    const array a = read_array(s);
-    gr_tensor *flat = gr_from_at(a.value, GR_FLOAT64, (gr_shape){1, {a.count}}, GR_HERE);
-    return gr_value_tensor(gr_to(gr_reshape_at(flat, a.shape, GR_HERE), .dtype = dtypes[a.dtype].dtype));
+    const row_array a = read_array(s);
+    return gr_value_tensor(tensor_of(&a));
 }
 
 /* ---- comparing ---- */
@@ -278,7 +213,7 @@ static bool differs_on_purpose(const char *op, const char *operands, const gr_te
         return what == REFUSES         ? y == NULL
                : what == MAKES_FLOAT32 ? dtype == GR_FLOAT32
                : what == MAKES_BFLOAT16 ? dtype == GR_BFLOAT16
-                                       : y && begins(operands, name_of(dtype));
+                                       : y && begins(operands, name_of_dtype((gr_dtype)dtype));
     }
     return false;
 }
@@ -295,9 +230,9 @@ static bool close_to(double got, double want, gr_dtype dtype, bool gelu)
 static const char *difference(const gr_tensor *y, const char *expected, bool gelu)
 {
     static char text[160];
-    double value[VALUES];
-    const array want = read_array(expected);
-    const gr_dtype dtype = dtypes[want.dtype].dtype;
+    double value[ROW_VALUES];
+    const row_array want = read_array(expected);
+    const gr_dtype dtype = want.dtype;
     if (!y) return gr_error();
     if (gr_dtype_of(y) != dtype) return snprintf(text, sizeof text, "has dtype %d", (int)gr_dtype_of(y)), text;
     if (gr_numel(y) != want.count || gr_dim(y) != want.shape.count) return "has another shape";
@@ -308,17 +243,12 @@ static const char *difference(const gr_tensor *y, const char *expected, bool gel
     return NULL;
 }
 
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
-
 START_TEST(operations_give_or_refuse_what_pytorch_does)
 {
     static char line[1024], copy[1024];
-    FILE *file = open_file("dtypes.tsv");
+    FILE *file = golden_stream("dtypes.tsv");
     int rows = 0, wrong = 0;
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     while (fgets(line, sizeof line, file)) {
         if (*line == '#') continue;
         strcpy(copy, line);

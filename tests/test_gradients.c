@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "autograd/elementwise.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 #include "tests/trials.h"
 
@@ -218,14 +219,9 @@ static gr_tensor *narrow_square(const gr_tensors *in, void *data)
     (void)data;
     return gr_to(gr_square(in->item[0]), .dtype = GR_FLOAT32);
 }
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
-
 START_TEST(gradcheck_refuses_a_wrong_gradient)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     gr_tensor *x = gr_requires_grad_(case_values((gr_shape){1, {3}}, GR_FLOAT64, .5, 2, (double)NAN, 0), true);
     double error = 0;
     ck_assert(!gr_gradcheck(wrong_square, GR_TENSORS(x), .error = &error));

@@ -12,17 +12,6 @@ enum { MOST = 9000 };
 #define S(...) {GR_COUNT_INT64(__VA_ARGS__), {__VA_ARGS__}}
 static const gr_dtype numeric[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8};
 
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
-static void expect_error(const char *part)
-{
-    ck_assert_msg(gr_error() && strstr(gr_error(), part), "error is %s, must hold %s", gr_error() ? gr_error() : "none",
-                  part);
-    gr_error_clear();
-}
-
 static int64_t count_of(gr_shape s)
 {
     int64_t n = 1;
@@ -192,7 +181,7 @@ END_TEST
 
 START_TEST(operands_that_do_not_meet_are_refused)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     static const struct {
         gr_shape a, b;
         const char *text;
@@ -211,12 +200,12 @@ START_TEST(operands_that_do_not_meet_are_refused)
     };
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         ck_assert_ptr_null(gr_matmul(gr_zeros_with(wrong[k].a), gr_zeros_with(wrong[k].b)));
-        expect_error(wrong[k].text);
+        expect_one_error(wrong[k].text);
     }
     ck_assert_ptr_null(gr_matmul(gr_zeros(2, 2), gr_zeros_with(GR_SHAPE(2, 2), .dtype = GR_FLOAT64)));
-    expect_error("matmul: a is float32, b is float64; both must have one dtype");
+    expect_one_error("matmul: a is float32, b is float64; both must have one dtype");
     ck_assert_ptr_null(gr_matmul(gr_eye_with(2, .dtype = GR_BOOL), gr_eye_with(2, .dtype = GR_BOOL)));
-    expect_error("matmul: a and b are bool");
+    expect_one_error("matmul: a and b are bool");
 }
 END_TEST
 

@@ -5,18 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/internal.h"
 #include "gradus.h"
 #include "tests/look.h"
 #include "tests/allocation.h"
 #include "tests/suites.h"
-
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
 
 /* ---- steady state ---- */
 
@@ -162,24 +156,6 @@ START_TEST(a_loop_without_scopes_stays_linear)
 }
 END_TEST
 
-/* What f writes to stderr. */
-static const char *said_by(void (*f)(void))
-{
-    static char text[512];
-    FILE *file = tmpfile();
-    const int terminal = dup(STDERR_FILENO);
-    fflush(stderr);
-    dup2(fileno(file), STDERR_FILENO);
-    f();
-    fflush(stderr);
-    dup2(terminal, STDERR_FILENO);
-    close(terminal);
-    rewind(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    return text;
-}
-
 static int line_of_loop;
 
 /* 150,000 results in the scope that is open */
@@ -206,15 +182,15 @@ static void expect_warning(const char *text, int line, const char *warning, cons
 
 START_TEST(of_another_full_scope_nothing_is_said)
 {
-    ck_assert_str_eq(said_by(fill_scopes), "");
+    ck_assert_str_eq(printed_by(fill_scopes, stderr), "");
 }
 END_TEST
 
 START_TEST(a_full_root_scope_is_told_once)
 {
-    const char *text = said_by(fill_scope);
+    const char *text = printed_by(fill_scope, stderr);
     expect_warning(text, line_of_loop, "warning: the root scope owns 100000 ", "; wrap the loop body in a scope: gr_scope_begin\n");
-    ck_assert_str_eq(said_by(fill_scope), "");
+    ck_assert_str_eq(printed_by(fill_scope, stderr), "");
 }
 END_TEST
 
@@ -227,9 +203,9 @@ static void nest_scopes(void)
 
 START_TEST(deep_scopes_are_told_once)
 {
-    const char *text = said_by(nest_scopes);
+    const char *text = printed_by(nest_scopes, stderr);
     expect_warning(text, line_of_loop, "scope_begin: warning: 1000 scopes are open; ", "each must be ended\n");
-    ck_assert_str_eq(said_by(nest_scopes), "");
+    ck_assert_str_eq(printed_by(nest_scopes, stderr), "");
 }
 END_TEST
 
@@ -242,7 +218,7 @@ static gr_tensor *made_in_block(void)
 
 START_TEST(a_scoped_block_ends_its_scope_however_it_is_left)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     gr_tensor *lost = made_in_block();
     ck_assert_ptr_null(gr_add(lost, 1));
     ck_assert_msg(gr_error() && strstr(gr_error(), "add: a is dead"), "%s", gr_error());
@@ -254,7 +230,7 @@ END_TEST
 START_TEST(a_failed_backward_leaves_no_gradient_behind)
 {
     if (!on_cpu("a_failed_backward_leaves_no_gradient_behind: it is the host's memory that fails")) return;
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     for (int64_t at = 1;; at++) {
         gr_shutdown();
         gr_tensor *x = gr_requires_grad_(gr_ones(3000), true), *w = gr_requires_grad_(gr_ones(3000), true);
@@ -280,7 +256,7 @@ END_TEST
 /* A call with two results, when the list of what the scope owns is full. */
 START_TEST(a_list_that_cannot_grow_tells_its_size)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     gr_tensor *x = gr_ones(2, 2);
     const char *text = NULL;
     for (int64_t calls = 0, at = 1; calls < 5000 && !text; at++) {
@@ -300,7 +276,7 @@ END_TEST
 
 START_TEST(what_does_not_fit_is_an_error)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     ck_assert_ptr_null(gr_zeros((int64_t)1 << 50));
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_MEMORY);
     ck_assert(strstr(gr_error(), "zeros: no memory for the result [1125899906842624] float32") != NULL);

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "gradus.h"
+#include "tests/golden.h"
 #include "tests/look.h"
+#include "tests/rows.h"
 #include "tests/suites.h"
 
 enum { ELEMENTS = 4096, TEXT = 1 << 16, TOKEN = 32 };
@@ -34,19 +36,6 @@ typedef struct {
 } golden_case;
 
 /* ---- reading the file ---- */
-
-static gr_dtype dtype_named(const char *name)
-{
-    static const struct {
-        const char *name;
-        gr_dtype dtype;
-    } known[] = {{"float32", GR_FLOAT32}, {"float64", GR_FLOAT64}, {"int64", GR_INT64},
-                 {"int32", GR_INT32},     {"uint8", GR_UINT8},     {"bool", GR_BOOL},
-                 {"bfloat16", GR_BFLOAT16}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].name, name)) return known[i].dtype;
-    ck_abort_msg("print.txt names the dtype %s", name);
-}
 
 /* A bfloat16: the numbers of the file are exactly that. */
 static uint16_t upper_half(float x)
@@ -122,7 +111,7 @@ static bool read_case(FILE *file, golden_case *c)
 {
     int lines;
     if (fscanf(file, " case %31s %31s %31s", c->dtype_name, c->sizes, c->view) != 3) return false;
-    c->dtype = dtype_named(c->dtype_name);
+    c->dtype = dtype_named(c->dtype_name, strlen(c->dtype_name));
     read_sizes(c);
     read_elements(file, c);
     ck_assert_int_eq(fscanf(file, " text %d", &lines), 1);
@@ -139,10 +128,7 @@ static bool read_case(FILE *file, golden_case *c)
 
 static FILE *open_golden(void)
 {
-    FILE *file = fopen("tests/golden/print.txt", "r");
-    if (!file)
-        ck_abort_msg(
-            "tests/golden/print.txt cannot be read: the tests run in the root of the tree");
+    FILE *file = golden_stream("print.txt");
     int c;
     while ((c = fgetc(file)) == '#')
         while ((c = fgetc(file)) != '\n' && c != EOF) continue;
@@ -230,31 +216,19 @@ START_TEST(default_dtype_goes_without_saying)
 }
 END_TEST
 
+static bool printed;
+static void print_integers(void)
+{
+    printed = gr_print(gr_from(((int64_t[]){1, -2}), 2));
+}
+
 START_TEST(print_writes_the_text_and_a_newline_to_stdout)
 {
     if (!on_cpu("print_writes_the_text_and_a_newline_to_stdout: the text tells the device")) return;
-    char text[64] = "";
-    FILE *file = tmpfile();
-    fflush(stdout);
-    const int terminal = dup(STDOUT_FILENO);
-    dup2(fileno(file), STDOUT_FILENO);
-    const bool printed = gr_print(gr_from(((int64_t[]){1, -2}), 2));
-    fflush(stdout);
-    dup2(terminal, STDOUT_FILENO);
-    close(terminal);
-    rewind(file);
-    const size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
+    ck_assert_str_eq(printed_by(print_integers, stdout), "tensor([ 1, -2])\n");
     ck_assert(printed);
-    text[length] = '\0';
-    ck_assert_str_eq(text, "tensor([ 1, -2])\n");
 }
 END_TEST
-
-static void keep_quiet(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
 
 /* Whether print fails, once, when stdout is full. */
 static bool fails_when_full(bool (*print)(void))
@@ -289,7 +263,7 @@ static bool print_tape(void)
 
 START_TEST(a_stdout_that_takes_no_more_is_an_error)
 {
-    gr_set_error_handler(keep_quiet, NULL);
+    catch_errors();
     ck_assert(fails_when_full(print_tensor));
     ck_assert_msg(strstr(gr_error(), ": print: stdout is closed, full or broken; must be writable"), "%s", gr_error());
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_FILE);
@@ -308,7 +282,7 @@ END_TEST
 START_TEST(what_is_no_tensor_is_refused)
 {
     char text[8] = "before";
-    gr_set_error_handler(keep_quiet, NULL);
+    catch_errors();
     ck_assert(!gr_print((gr_tensor *)NULL));
     ck_assert_ptr_nonnull(
         strstr(gr_error(), ": print: t is NULL and no earlier call failed; must be a tensor"));

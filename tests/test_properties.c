@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "autograd/elementwise.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 #include "tests/trials.h"
-
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
 
 static void expect_same(const char *what, gr_tensor *a, gr_tensor *b)
 {
@@ -27,8 +23,6 @@ static void expect_same(const char *what, gr_tensor *a, gr_tensor *b)
 }
 
 /* ---- dtypes: integers stay, or become the default float, as the row says ---- */
-
-static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_BFLOAT16, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL};
 
 /* Numbers that all dtypes have; for bool they are its two. */
 static gr_tensor *small_numbers(gr_dtype dtype, int salt)
@@ -77,11 +71,11 @@ static void check_dtype(int row, gr_dtype dtype)
 
 START_TEST(rows_take_the_dtypes_they_say)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     for (int k = 0; k < 3; k++) {
         gr_set_default_dtype(dtypes[k]);
         for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++)
-            for (int d = 0; d < 7; d++) check_dtype(row, dtypes[d]);
+            for (int d = 0; d < DTYPES; d++) check_dtype(row, dtypes[d]);
     }
     gr_set_default_dtype(GR_FLOAT32);
 }
@@ -127,7 +121,7 @@ static void in_place_is_the_same(trial *t)
 
 START_TEST(rows_in_place_do_the_same)
 {
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     const int trials = rows_with(in_place_is_the_same, true);
     ck_assert_msg(compared > trials * 2 / 3, "%d of %d", compared, trials);
 }

@@ -9,21 +9,11 @@
 #include "autograd/tape.h"
 #include "gradus.h"
 #include "tests/allocation.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 enum { ROOM = 1 << 19 };
 static char text[ROOM];
-
-static void quiet(const char *message, void *data)
-{
-    (void)message, (void)data;
-}
-
-static void expect_error(const char *part)
-{
-    ck_assert_msg(gr_error() && strstr(gr_error(), part), "expected %s, error is: %s", part, gr_error() ? gr_error() : "none");
-    gr_error_clear();
-}
 
 static const char *tape_text(void)
 {
@@ -194,29 +184,23 @@ START_TEST(the_text_is_cut_as_by_snprintf)
         ck_assert_int_eq((int)strlen(part), bytes - 1);
         ck_assert(!strncmp(part, whole, (size_t)bytes - 1) && part[bytes] == '~');
     }
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     ck_assert_int_eq(gr_tape_text(NULL, 5), -1);
-    expect_error("tape_text: text is NULL, bytes is 5; must have room for them");
+    expect_one_error("tape_text: text is NULL, bytes is 5; must have room for them");
 }
 END_TEST
 
+static bool printed;
+static void print_tape(void)
+{
+    printed = gr_print_tape();
+}
+
 START_TEST(print_writes_the_same_text)
 {
-    char printed[4096];
     record();
-    fflush(stdout);
-    const int terminal = dup(1);
-    FILE *file = tmpfile();
-    dup2(fileno(file), 1);
-    const bool ok = gr_print_tape();
-    fflush(stdout);
-    dup2(terminal, 1);
-    close(terminal);
-    rewind(file);
-    printed[fread(printed, 1, sizeof printed - 1, file)] = '\0';
-    fclose(file);
-    ck_assert(ok);
-    ck_assert_str_eq(printed, tape_text());
+    ck_assert_str_eq(printed_by(print_tape, stdout), tape_text());
+    ck_assert(printed);
 }
 END_TEST
 
@@ -290,7 +274,7 @@ END_TEST
 
 START_TEST(norms_are_of_the_latest_pass_and_of_this_tape)
 {
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     gr_set_tape_norms(true);
     gr_tensor *x = leaf(1);
     for (int round = 0; round < 3; round++) { /* the same values and addresses each time */
@@ -305,7 +289,7 @@ START_TEST(norms_are_of_the_latest_pass_and_of_this_tape)
         expect_norm(1, gr_full(7.0));
         expect_norm(3, gr_full(1.0));
         ck_assert(!gr_backward(z)); /* y's history is spent: the pass fails after it went through z */
-        expect_error("already used");
+        expect_one_error("already used");
         expect_norm(2, NULL);
         gr_scope_end(scope);
     }
@@ -487,26 +471,26 @@ END_TEST
 
 START_TEST(a_file_that_cannot_be_written_is_an_error)
 {
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     record();
     ck_assert(!gr_tape_dot(NULL));
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_ARGUMENT);
-    expect_error("tape_dot: path is NULL; must name a file");
+    expect_one_error("tape_dot: path is NULL; must name a file");
     ck_assert(!gr_tape_dot("/tmp"));
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_FILE);
-    expect_error("tape_dot: path is \"/tmp\": Is a directory; must be a file that can be written");
+    expect_one_error("tape_dot: path is \"/tmp\": Is a directory; must be a file that can be written");
     ck_assert(!gr_tape_dot("there/is no\nsuch \"folder\"/a.dot"));
-    expect_error("path is \"there/is no\\nsuch \\\"folder\\\"/a.dot\": No such file or directory; must be");
+    expect_one_error("path is \"there/is no\\nsuch \\\"folder\\\"/a.dot\": No such file or directory; must be");
     ck_assert(!gr_tape_dot(""));
-    expect_error("path is \"\": No such file or directory; must be");
+    expect_one_error("path is \"\": No such file or directory; must be");
     ck_assert(!gr_tape_dot("/dev/full"));
-    expect_error("path is \"/dev/full\": No space left on device; must be");
+    expect_one_error("path is \"/dev/full\": No space left on device; must be");
     char deep[200];
     memset(deep, 'd', sizeof deep - 1);
     deep[sizeof deep - 1] = '\0';
     memcpy(deep, "missing/", 8);
     ck_assert(!gr_tape_dot(deep));
-    expect_error("path is \"...ddd");
+    expect_one_error("path is \"...ddd");
 }
 END_TEST
 
@@ -514,7 +498,7 @@ END_TEST
 
 START_TEST(looking_goes_on_while_an_error_stands_and_changes_nothing)
 {
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     small_step s = record();
     char before[4096];
     snprintf(before, sizeof before, "%s", tape_text());
@@ -530,7 +514,7 @@ END_TEST
 
 START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
 {
-    gr_set_error_handler(quiet, NULL);
+    catch_errors();
     gr_tensor *x = leaf(1), *y = x;
     for (int i = 0; i < 3000; i++) y = gr_mul(y, 1); /* a list that no warm pool has room for */
     FILE *file = fopen(dot_path, "w");
@@ -543,10 +527,11 @@ START_TEST(without_memory_looking_is_an_error_that_changes_nothing)
     gr_error_clear();
     failed[2] = !gr_tape_dot(dot_path);
     gr_error_clear();
+    catch_errors(); /* counts anew */
     failed[3] = !gr_set_tape_norms(true);
     allocation_fail(0, 0);
     for (int i = 0; i < 4; i++) ck_assert_msg(failed[i], "call %d", i);
-    expect_error("set_tape_norms: no memory for the norms");
+    expect_one_error("set_tape_norms: no memory for the norms");
     file = fopen(dot_path, "r");
     ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
     fclose(file);

@@ -65,7 +65,7 @@ static void check_rows(golden_file *f, gr_dtype dtype)
     const golden_array *sizes = golden_take(f, "rows.sizes");
     const golden_array *rows = golden_take(f, dtype == GR_FLOAT32 ? "rows.f32" : "rows.f64");
     const golden_array *squares = golden_take(f, dtype == GR_FLOAT32 ? "squares.f32" : "squares.f64");
-    ck_assert(sizes && rows && squares && rows->count == sizes->count && squares->count == sizes->count);
+    ck_assert(rows->count == sizes->count && squares->count == sizes->count);
     for (int64_t i = 0; i < sizes->count; i++) {
         const gr_scope scope = gr_scope_begin();
         const int64_t n = sizes->integer[i];
@@ -116,15 +116,12 @@ static int check_columns(golden_file *f, gr_dtype dtype)
 START_TEST(sums_have_pytorchs_bits)
 {
     if (!on_cpu("sums_have_pytorchs_bits: the bits are those of the CPU's order")) return;
-    golden_file *f = golden_open(GOLDEN_DIR "/sums.txt");
-    ck_assert_ptr_nonnull(f);
+    golden_file *f = golden_open("sums.txt");
     for (int d = 0; d < 2; d++) {
         check_rows(f, d ? GR_FLOAT64 : GR_FLOAT32);
         ck_assert_int_eq(check_columns(f, d ? GR_FLOAT64 : GR_FLOAT32), 19);
     }
-    const char *first = NULL;
-    ck_assert_msg(golden_unconsumed(f, &first) == 0, "%s is not compared", first);
-    golden_close(f);
+    golden_end(f);
 }
 END_TEST
 

@@ -6,6 +6,8 @@
 
 #include "gradus.h"
 #include "tests/golden.h"
+#include "tests/look.h"
+#include "tests/rows.h"
 #include "tests/suites.h"
 
 /* ---- the rows that run: an expression over the row's named inputs ---- */
@@ -236,8 +238,7 @@ static int rows;
 static void read_rows(void)
 {
     if (rows) return;
-    FILE *stream = fopen(GOLDEN_DIR "/tricky.tsv", "r");
-    ck_assert_msg(stream != NULL, "tricky.tsv cannot be read (run the tests in the root of the tree)");
+    FILE *stream = golden_stream("tricky.tsv");
     char header[LINE_ROOM];
     ck_assert_ptr_nonnull(fgets(header, sizeof header, stream));
     while (rows < MOST_ROWS && fgets(text[rows], LINE_ROOM, stream)) {
@@ -263,56 +264,6 @@ static char **find_row(const char *name)
     return NULL;
 }
 
-/* "float64(2,3):1,2,3,4,5,6" */
-enum { MOST_VALUES = 16 };
-typedef struct {
-    gr_dtype dtype;
-    gr_shape shape;
-    int64_t count;
-    double value[MOST_VALUES];
-} array;
-
-static array read_array(const char *s)
-{
-    static const struct {
-        const char *name;
-        gr_dtype dtype;
-    } dtypes[] = {{"float64(", GR_FLOAT64}, {"int64(", GR_INT64}, {"uint8(", GR_UINT8}, {"bool(", GR_BOOL}};
-    array a = {.dtype = GR_DTYPE_DEFAULT};
-    for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++)
-        if (!strncmp(s, dtypes[k].name, strlen(dtypes[k].name))) a.dtype = dtypes[k].dtype;
-    ck_assert_msg(a.dtype != GR_DTYPE_DEFAULT, "unknown dtype: %s", s);
-    char *p = strchr(s, '(') + 1;
-    while (*p != ')') {
-        a.shape.size[a.shape.count++] = strtoll(p, &p, 10);
-        p += *p == ',';
-    }
-    ck_assert_msg(p[1] == ':', "a colon is missing: %s", s);
-    for (p += 2; *p && *p != ' ';) {
-        ck_assert_int_lt(a.count, MOST_VALUES);
-        if (*p == 't' || *p == 'f') {
-            a.value[a.count++] = *p == 't';
-            p += *p == 't' ? 4 : 5;
-        } else
-            a.value[a.count++] = strtod(p, &p);
-        p += *p == ',';
-    }
-    return a;
-}
-
-static const char *next_array(const char *s)
-{
-    s = strstr(s, " ; ");
-    return s ? s + 3 : NULL;
-}
-
-static gr_tensor *tensor_of(const array *a)
-{
-    const gr_shape flat = {1, {a->count}};
-    gr_tensor *t = gr_from_at(a->value, GR_FLOAT64, flat, GR_HERE);
-    return gr_to(gr_reshape_at(t, a->shape, GR_HERE), .dtype = a->dtype);
-}
-
 static gr_tensor **place_of(named *in, const char *s)
 {
     const struct {
@@ -336,7 +287,7 @@ static named read_inputs(char *const row[COLUMNS])
 {
     named in = {.x = NULL};
     for (const char *s = *row[2] ? row[2] : NULL; s; s = next_array(s)) {
-        const array a = read_array(strchr(s, '=') + 1);
+        const row_array a = read_array(strchr(s, '=') + 1);
         *place_of(&in, s) = tensor_of(&a);
     }
     for (const char *s = has_gradients(row) ? row[4] : NULL; s; s = next_array(s))
@@ -347,9 +298,9 @@ static named read_inputs(char *const row[COLUMNS])
 
 /* ---- comparing ---- */
 
-static void compare(const char *name, const char *what, const gr_tensor *t, const array *expected)
+static void compare(const char *name, const char *what, const gr_tensor *t, const row_array *expected)
 {
-    double value[MOST_VALUES];
+    double value[ROW_VALUES];
     ck_assert_msg(t != NULL, "%s: %s is NULL (%s)", name, what, gr_error() ? gr_error() : "no error");
     const gr_shape shape = gr_shape_of(t);
     ck_assert_msg(gr_dtype_of(t) == expected->dtype, "%s: %s has dtype %d, must have %d", name, what,
@@ -374,7 +325,7 @@ static void run_row(char *const row[COLUMNS], row_function *f)
     f(&in, out);
     int k = 0;
     for (const char *s = row[3]; s; s = next_array(s), k++) {
-        const array expected = read_array(s);
+        const row_array expected = read_array(s);
         ck_assert_int_lt(k, OUTPUTS);
         compare(row[0], k ? "second output" : "output", out[k], &expected);
     }
@@ -385,18 +336,11 @@ static void run_row(char *const row[COLUMNS], row_function *f)
     }
     ck_assert_msg(gr_backward(out[0], .gradient = gr_ones_like(out[0])), "%s: %s", row[0], gr_error());
     for (const char *s = row[4]; s; s = next_array(s)) {
-        const array expected = read_array(strchr(s, '=') + 1);
+        const row_array expected = read_array(strchr(s, '=') + 1);
         char what[24];
         snprintf(what, sizeof what, "gradient of %.*s", (int)strcspn(s, "="), s);
         compare(row[0], what, gr_grad(*place_of(&in, s)), &expected);
     }
-}
-
-static int errors_seen;
-static void count_error(const char *message, void *data)
-{
-    (void)message, (void)data;
-    errors_seen++;
 }
 
 /* "file:line: op: what is; what must be" */
@@ -404,20 +348,17 @@ static void fail_row(char *const row[COLUMNS], row_function *f)
 {
     const named in = read_inputs(row);
     gr_tensor *out[OUTPUTS] = {NULL};
-    gr_set_error_handler(count_error, NULL);
-    errors_seen = 0;
+    catch_errors();
     f(&in, out);
     /* on another device than the CPU an index is seen by the kernel, and told by the next call that waits */
     if (out[0] && gr_device_of(out[0]).kind == gr_cuda(0).kind && !gr_synchronize(gr_device_of(out[0]))) out[0] = NULL;
     ck_assert_msg(!out[0] && !out[1], "%s: must fail", row[0]);
-    ck_assert_int_eq(errors_seen, 1);
     ck_assert_ptr_nonnull(gr_error());
     char op[32];
     snprintf(op, sizeof op, ": %.*s: ", (int)strcspn(row[1], "("), row[1]);
-    ck_assert_msg(!strncmp(gr_error(), "test_tricky.c:", 14) && strstr(gr_error(), op) && strstr(gr_error(), "must"),
-                  "%s: the error text is %s", row[0], gr_error());
-    gr_error_clear();
-    gr_set_error_handler(NULL, NULL);
+    ck_assert_msg(!strncmp(gr_error(), "test_tricky.c:", 14) && strstr(gr_error(), "must"), "%s: the error text is %s", row[0],
+                  gr_error());
+    expect_one_error(op);
 }
 
 /* ---- tests ---- */
@@ -426,13 +367,6 @@ static void setup(void)
 {
     read_rows();
     gr_set_default_dtype(GR_FLOAT64);
-}
-
-static void teardown(void)
-{
-    gr_set_error_handler(NULL, NULL);
-    gr_error_clear();
-    gr_set_default_dtype(GR_FLOAT32);
 }
 
 START_TEST(row_gives_what_pytorch_gives)
@@ -483,7 +417,7 @@ Suite *tricky_suite(void)
 {
     Suite *suite = suite_create("tricky");
     TCase *tests = tcase_create("rows");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup, release_errors);
     tcase_add_loop_test(tests, row_gives_what_pytorch_gives, 0, RUNS);
     tcase_add_loop_test(tests, row_that_differs_on_purpose_is_refused, 0, REFUSED);
     tcase_add_test(tests, every_row_is_run_or_listed_once);

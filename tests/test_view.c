@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gradus.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 enum { MOST = 4096 };
@@ -340,11 +341,6 @@ static gr_tensor *root_of(gr_dtype dtype, gr_shape s, oracle *o)
     return gr_copy_(root, gr_from_at(number, GR_FLOAT64, s, GR_HERE));
 }
 
-static void silent(const char *text, void *data)
-{
-    (void)text, (void)data;
-}
-
 /* Chains of views of random shapes: after each link all is compared. */
 static void run_chain(int number, gr_dtype dtype, bool recorded)
 {
@@ -379,8 +375,7 @@ static void run_chain(int number, gr_dtype dtype, bool recorded)
 
 START_TEST(chains_of_views_show_the_right_elements)
 {
-    static const gr_dtype dtypes[] = {GR_FLOAT32, GR_FLOAT64, GR_INT64, GR_INT32, GR_UINT8, GR_BOOL, GR_BFLOAT16};
-    gr_set_error_handler(silent, NULL);
+    catch_errors();
     random_state = (uint32_t)_i;
     for (int number = 0; number < 500; number++) {
         const gr_scope scope = gr_scope_begin();
@@ -396,7 +391,7 @@ Suite *view_suite(void)
     Suite *s = suite_create("view");
     TCase *c = tcase_create("view");
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, 7);
+    tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, DTYPES);
     suite_add_tcase(s, c);
     return s;
 }
