@@ -8,16 +8,17 @@
 
 #include "autograd/elementwise.h"
 #include "gradus.h"
+#include "tests/draw.h"
+#include "tests/exact.h"
 #include "tests/suites.h"
 
 enum { INPUTS = 1 << 20, FEWER = 1 << 18 };
-#define PI 3.14159265358979323846264338L
 
 /* ---- references ---- */
 
 typedef long double reference(long double a, long double b, long double c);
 #define REFERENCE(name, formula) \
-    static long double exact_##name(long double a, long double b, long double c) \
+    static long double reference_##name(long double a, long double b, long double c) \
     { \
         (void)b, (void)c; \
         return formula; \
@@ -36,14 +37,15 @@ REFERENCE(square, a * a)
 REFERENCE(sin, sinl(a))
 REFERENCE(cos, cosl(a))
 REFERENCE(tanh, tanhl(a))
-REFERENCE(sigmoid, 1 / (1 + expl(-a)))
+REFERENCE(sigmoid, exact_sigmoid(a))
 REFERENCE(relu, a < 0 ? 0 : a)
 REFERENCE(leaky_relu, a > 0 ? a : a * 0.25L)
 REFERENCE(hardtanh, isnan(a) ? a : a < 2 ? 2 : a > 20 ? 20 : a)
 REFERENCE(softplus, a * 2 > 20 ? a : log1pl(expl(a * 2)) / 2)
-REFERENCE(gelu_erf, a * erfcl(-a / sqrtl(2)) / 2)
-REFERENCE(gelu_erf_slope, erfcl(-a / sqrtl(2)) / 2 + a * expl(-a * a / 2) / sqrtl(2 * PI))
-REFERENCE(gelu_tanh, a / (1 + expl(-2 * sqrtl(2 / PI) * (a + 0.044715L * a * a * a))))
+REFERENCE(gelu_erf, exact_gelu(a))
+REFERENCE(gelu_erf_slope, exact_gelu_slope(a))
+REFERENCE(gelu_tanh, exact_gelu_tanh(a))
+REFERENCE(gelu_tanh_slope, exact_gelu_tanh_slope(a))
 REFERENCE(erf, erfl(a))
 REFERENCE(add, a + b)
 REFERENCE(sub, a - b)
@@ -53,14 +55,6 @@ REFERENCE(pow, powl(a, b))
 REFERENCE(maximum, isnan(a) || isnan(b) ? (long double)NAN : a > b ? a : b)
 REFERENCE(minimum, isnan(a) || isnan(b) ? (long double)NAN : a < b ? a : b)
 REFERENCE(lerp, a + c * (b - a))
-
-static long double exact_gelu_tanh_slope(long double a, long double b, long double c)
-{
-    (void)b, (void)c;
-    const long double k = 2 * sqrtl(2 / PI), e = expl(-k * fabsl(a + 0.044715L * a * a * a)),
-                      slope = k * (1 + 3 * 0.044715L * a * a);
-    return (a < 0 ? e : 1) / (1 + e) + a * (e / ((1 + e) * (1 + e))) * slope;
-}
 
 /* ---- what is promised ---- */
 
@@ -72,7 +66,7 @@ typedef struct {
     reference *exact;
     double ulp, low, high, limit, slack;
 } promise;
-#define ROW(name, ...) {#name, exact_##name, __VA_ARGS__}
+#define ROW(name, ...) {#name, reference_##name, __VA_ARGS__}
 static const promise promises[] = {
     ROW(neg, 0, -4, 4, HUGE_VAL, 0),
     ROW(abs, 0, -4, 4, HUGE_VAL, 0),
@@ -111,40 +105,13 @@ enum { PROMISES = sizeof promises / sizeof promises[0] };
 
 /* ---- measuring ---- */
 
-typedef struct {
-    int bits, lowest; /* of the format: digits, exponent of the least normal number */
-    long double infinite;
-} format;
-static const format formats[2] = {{24, -126, 0x1p128L}, {53, -1022, 0x1p1024L}};
-
-/* The distance in units of the last place, as if the range went on: an infinite result counts as the number after the last.
- */
-static double ulps(const format *f, double got, long double exact)
-{
-    if (isnan(got) || isnan(exact)) return isnan(got) && isnan(exact) ? 0 : HUGE_VAL;
-    if (fabsl(exact) >= f->infinite) exact = copysignl(f->infinite, exact);
-    const long double value = isinf(got) ? copysignl(f->infinite, (long double)got) : (long double)got;
-    if (value == exact) return 0;
-    int exponent = exact == 0 ? f->lowest : ilogbl(exact);
-    if (exponent < f->lowest) exponent = f->lowest;
-    return (double)(fabsl(value - exact) / ldexpl(1, exponent - f->bits + 1));
-}
-
 static uint64_t random_state;
-static uint64_t random_bits(void)
-{
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = random_state;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* Every second one has any bits at all. */
 static double input(const promise *p, bool wide, int64_t i)
 {
-    const double inside = p->low + (p->high - p->low) * ((double)(random_bits() >> 11) * 0x1p-53);
-    const uint64_t bits = random_bits();
+    const double inside = draw_between(&random_state, p->low, p->high);
+    const uint64_t bits = draw(&random_state);
     const uint32_t low = (uint32_t)bits;
     float narrow;
     double any;

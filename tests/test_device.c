@@ -8,6 +8,7 @@
 
 #include "autograd/elementwise.h"
 #include "gradus.h"
+#include "tests/draw.h"
 #include "tests/look.h"
 #include "tests/suites.h"
 #include "tests/trials.h"
@@ -15,12 +16,6 @@
 enum { SIDE = 40, COUNT = SIDE * SIDE };
 
 /* ---- numbers ---- */
-
-static uint64_t state;
-static uint64_t draw(void)
-{
-    return state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-}
 
 /* Of a dtype: the first are the edges of floats, by their pairs; then every other one is of moderate size, the others any bits
  * there are; of uint8 and bool all. */
@@ -30,10 +25,10 @@ static gr_tensor *numbers(gr_dtype dtype, int salt)
     const size_t size = gr_dtype_size[dtype];
     static const double edge[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN, 1, -1, 20, 0x1p20};
     enum { EDGES = sizeof edge / sizeof edge[0] };
-    state = 88172645463325252u + (uint64_t)salt;
+    uint64_t state = (uint64_t)salt;
     for (int i = 0; i < COUNT; i++) {
         const bool is_edge = i < EDGES * EDGES;
-        const uint64_t bits = draw();
+        const uint64_t bits = draw(&state);
         const double moderate = is_edge ? edge[salt % 2 ? i / EDGES : i % EDGES] : (double)(int32_t)(bits >> 13) / 0x1p28;
         const float narrow = (float)moderate;
         uint32_t narrow_bits;

@@ -8,6 +8,7 @@
 #include "core/cpu/isa.h"
 #include "core/cpu/loops.h"
 #include "gradus.h"
+#include "tests/draw.h"
 #include "tests/look.h"
 #include "tests/suites.h"
 
@@ -53,15 +54,13 @@ static float input_f32[2][COUNT], upstream_f32[COUNT];
 /* All exponents, both signs, zeros, infinities, NaN; the second array is of moderate size. */
 static void make_inputs(void)
 {
-    uint64_t state = 88172645463325252u;
+    uint64_t state = 1;
     for (int i = 0; i < COUNT; i++) {
-        uint32_t bits;
-        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-        bits = (uint32_t)(state >> 16);
+        const uint32_t bits = (uint32_t)draw(&state);
         memcpy(&input_f32[0][i], &bits, sizeof bits);
-        if (i % 2) input_f32[0][i] = (float)((double)(int32_t)bits / 0x1p28);
-        input_f32[1][i] = (float)((double)(int32_t)(state >> 7) / 0x1p29);
-        upstream_f32[i] = (float)((double)(int32_t)(state >> 23) / 0x1p30);
+        if (i % 2) input_f32[0][i] = (float)draw_between(&state, -8, 8);
+        input_f32[1][i] = (float)draw_between(&state, -4, 4);
+        upstream_f32[i] = (float)draw_between(&state, -2, 2);
     }
     const float edges[] = {0.0f, -0.0f, (float)INFINITY, -(float)INFINITY, (float)NAN, 1, -1, 20, 0x1p20f, 0x1p21f};
     memcpy(input_f32[0], edges, sizeof edges);
@@ -114,17 +113,17 @@ static _Alignas(64) unsigned char any_input[3][ROOM * 8], any_output[3][ROOM * 8
 
 static void make_any_inputs(gr_dtype dtype)
 {
-    uint64_t state = 88172645463325252u + (uint64_t)dtype;
+    uint64_t state = (uint64_t)dtype;
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < ROOM; i++) {
-            state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-            const double moderate = (double)(int32_t)(state >> 7) / 0x1p29;
+            const uint64_t bits = draw(&state);
+            const double moderate = draw_between(&state, -4, 4);
             if (dtype == GR_FLOAT32) ((float *)(void *)any_input[k])[i] = (float)moderate;
             if (dtype == GR_FLOAT64) ((double *)(void *)any_input[k])[i] = moderate;
-            if (dtype == GR_INT64) ((int64_t *)(void *)any_input[k])[i] = (int64_t)state;
-            if (dtype == GR_INT32) ((int32_t *)(void *)any_input[k])[i] = (int32_t)(state >> 20);
-            if (dtype == GR_UINT8) any_input[k][i] = (unsigned char)(state >> 20);
-            if (dtype == GR_BOOL) any_input[k][i] = state >> 20 & 1;
+            if (dtype == GR_INT64) ((int64_t *)(void *)any_input[k])[i] = (int64_t)bits;
+            if (dtype == GR_INT32) ((int32_t *)(void *)any_input[k])[i] = (int32_t)bits;
+            if (dtype == GR_UINT8) any_input[k][i] = (unsigned char)bits;
+            if (dtype == GR_BOOL) any_input[k][i] = bits & 1;
         }
     const double odd[] = {0, -0.0, (double)NAN, (double)INFINITY, -(double)INFINITY, 1e300, -1e-310};
     for (int i = 0; i < 7; i++) { /* from 20000 on: short loops see finite numbers alone */

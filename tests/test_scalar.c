@@ -1,82 +1,17 @@
 /* test_scalar.c - scalar.h against the C library in long double. */
-#include <check.h>
 #include <math.h>
 #include <stdint.h>
 
 #include "core/scalar.h"
+#include "tests/draw.h"
+#include "tests/exact.h"
+#include "tests/suites.h"
 
-Suite *scalar_suite(void);
-
-#define INPUTS (1 << 20)
-#define PI 3.14159265358979323846264338L
-
-/* ---- What is measured ---- */
-
-/* The distance in units of the last place of the exact result, were it a number of `bits` bits and
- * exponents from `lowest` on; 0 where both are NaN or the same infinity. */
-static double ulps(long double got, long double exact, int bits, int lowest)
-{
-    if (isnan(got) || isnan(exact)) return isnan(got) && isnan(exact) ? 0 : HUGE_VAL;
-    if (got == exact) return 0;
-    if (isinf(exact)) return HUGE_VAL;
-    int exponent = exact == 0 ? lowest : ilogbl(exact);
-    if (exponent < lowest) exponent = lowest;
-    return (double)(fabsl(got - exact) / ldexpl(1, exponent - bits + 1));
-}
-
-/* As if the range of floats went on: an infinite result counts as 2^128, and anything from there on
- * is infinite. */
-static double ulps_f32(float got, long double exact)
-{
-    if (fabsl(exact) >= 0x1p128L) exact = copysignl(0x1p128L, exact);
-    return ulps(isinf(got) ? copysignl(0x1p128L, (long double)got) : (long double)got, exact, 24,
-                -126);
-}
+enum { INPUTS = 1 << 20 };
 
 static uint64_t random_state;
 
-static uint64_t random_bits(void)
-{
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = random_state;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-static double uniform(double low, double high)
-{
-    return low + (high - low) * ((double)(random_bits() >> 11) * 0x1p-53);
-}
-
 /* ---- Functions of one float ---- */
-
-static long double exact_sigmoid(long double x)
-{
-    return 1 / (1 + expl(-x));
-}
-
-static long double exact_gelu(long double x)
-{
-    return x * erfcl(-x / sqrtl(2)) / 2;
-}
-
-static long double exact_gelu_slope(long double x)
-{
-    return erfcl(-x / sqrtl(2)) / 2 + x * expl(-x * x / 2) / sqrtl(2 * PI);
-}
-
-static long double exact_gelu_tanh(long double x)
-{
-    return x / (1 + expl(-2 * sqrtl(2 / PI) * (x + 0.044715L * x * x * x)));
-}
-
-static long double exact_gelu_tanh_slope(long double x)
-{
-    long double c = 2 * sqrtl(2 / PI), e = expl(-c * fabsl(x + 0.044715L * x * x * x));
-    long double dv = c * (1 + 3 * 0.044715L * x * x);
-    return (x < 0 ? e : 1) / (1 + e) + x * (e / ((1 + e) * (1 + e))) * dv;
-}
 
 static long double exact_softplus(long double x)
 {
@@ -131,13 +66,13 @@ START_TEST(a_float_function_is_within_its_bound)
     double worst = 0;
     float worst_x = 0;
     for (int i = 0; i < INPUTS; i++) {
-        float x = (float)uniform(functions[_i].low, functions[_i].high);
+        float x = (float)draw_between(&random_state, functions[_i].low, functions[_i].high);
         /* 2^19 equal steps through the bit patterns, at a random place in each */
-        if (i % 2 == 0) x = gr_f32_of_bits(((uint32_t)i << 12) + (uint32_t)(random_bits() >> 51));
+        if (i % 2 == 0) x = gr_f32_of_bits(((uint32_t)i << 12) + (uint32_t)(draw(&random_state) >> 51));
         if (fabs((double)x) > functions[_i].limit) continue;
         long double exact = functions[_i].exact((long double)x);
         float y = functions[_i].value(x);
-        double error = ulps_f32(y, exact);
+        double error = ulps(&formats[NARROW], (double)y, exact);
         if (fabsl((long double)y - exact) <= (long double)functions[_i].slack) error = 0;
         if (error > worst) worst = error, worst_x = x;
     }
@@ -150,7 +85,7 @@ START_TEST(sin_and_cos_have_the_same_bits_on_both_paths)
 {
     int different = 0;
     for (int i = 0; i < INPUTS; i++) {
-        float x = (float)uniform(-0x1p20, 0x1p20);
+        float x = (float)draw_between(&random_state, -0x1p20, 0x1p20);
         different += gr_is_rare_f32(x);
         different += gr_sin_exact_f32(x) != gr_sin_f32(x);
         different += gr_cos_exact_f32(x) != gr_cos_f32(x);
@@ -253,12 +188,15 @@ START_TEST(pow_is_within_its_bound)
     float worst_x = 0, worst_y = 0;
     for (int i = 0; i < INPUTS; i++) {
         /* any two bit patterns; a base near 1; powers of small size; integers to integers */
-        float x = gr_f32_of_bits((uint32_t)random_bits());
-        float y = gr_f32_of_bits((uint32_t)random_bits());
-        if (i % 4 == 1) x = (float)uniform(0.9, 1.1), y = (float)uniform(-1000, 1000);
-        if (i % 4 == 2) x = fabsf(x), y = (float)uniform(-4, 4);
-        if (i % 4 == 3) x = (float)floor(uniform(-99, 99)), y = (float)floor(uniform(-20, 20));
-        double error = ulps_f32(gr_pow_f32(x, y), powl((long double)x, (long double)y));
+        float x = gr_f32_of_bits((uint32_t)draw(&random_state));
+        float y = gr_f32_of_bits((uint32_t)draw(&random_state));
+        if (i % 4 == 1) x = (float)draw_between(&random_state, 0.9, 1.1), y = (float)draw_between(&random_state, -1000, 1000);
+        if (i % 4 == 2) x = fabsf(x), y = (float)draw_between(&random_state, -4, 4);
+        if (i % 4 == 3) {
+            x = (float)floor(draw_between(&random_state, -99, 99));
+            y = (float)floor(draw_between(&random_state, -20, 20));
+        }
+        double error = ulps(&formats[NARROW], (double)gr_pow_f32(x, y), powl((long double)x, (long double)y));
         if (error > worst) worst = error, worst_x = x, worst_y = y;
     }
     ck_assert_msg(worst <= 0.51, "pow(%a, %a): %.4f ULP", (double)worst_x, (double)worst_y, worst);
@@ -302,7 +240,7 @@ START_TEST(pow_follows_C_at_its_corners)
         long double exact = powl((long double)x, (long double)y);
         float got = gr_pow_f32(x, y);
         int same_sign = isnan(got) || !signbit(got) == !signbit(exact);
-        if (!same_sign || ulps_f32(got, exact) > 0.51)
+        if (!same_sign || ulps(&formats[NARROW], (double)got, exact) > 0.51)
             ck_abort_msg("pow(%a, %a) is %a, not %La", (double)x, (double)y, (double)got, exact);
     }
 }
@@ -328,9 +266,9 @@ START_TEST(a_double_function_is_within_its_bound)
     random_state = (uint64_t)_i;
     double worst = 0, worst_x = 0;
     for (int i = 0; i < INPUTS / 4; i++) {
-        double x = i % 2 ? uniform(-6, 6) : uniform(-1, 1) * 0x1p-20;
+        double x = i % 2 ? draw_between(&random_state, -6, 6) : draw_between(&random_state, -1, 1) * 0x1p-20;
         long double exact = doubles[_i].exact((long double)x);
-        double y = doubles[_i].value(x), error = ulps((long double)y, exact, 53, -1022);
+        double y = doubles[_i].value(x), error = ulps(&formats[WIDE], y, exact);
         if (fabsl((long double)y - exact) <= (long double)doubles[_i].slack) error = 0;
         if (error > worst) worst = error, worst_x = x;
     }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gradus.h"
+#include "core/internal.h"
+#include "tests/draw.h"
 #include "tests/look.h"
 #include "tests/suites.h"
 
@@ -16,11 +17,10 @@ typedef struct {
     int64_t count, at[MOST];
 } oracle;
 
-static uint32_t random_state;
+static uint64_t random_state;
 static int64_t below(int64_t n)
 {
-    random_state = random_state * 1664525u + 1013904223u;
-    return (int64_t)(random_state >> 8) % n;
+    return (int64_t)(draw(&random_state) >> 1) % n;
 }
 
 /* ---- places ---- */
@@ -85,7 +85,7 @@ static place swapped(place p, const int64_t *dims)
     p.i[dims[1]] = first;
     return p;
 }
-static place permuted(place p, const int64_t *order) /* order[8] is the number of dims */
+static place permuted(place p, const int64_t *order) /* order[GR_MAX_DIMS] is the number of dims */
 {
     place q = p;
     for (int d = 0; d < order[GR_MAX_DIMS]; d++) q.i[order[d]] = p.i[d];
@@ -107,7 +107,7 @@ static place removed(place p, const int64_t *dim)
     for (int d = (int)*dim; d + 1 < GR_MAX_DIMS; d++) p.i[d] = p.i[d + 1];
     return p;
 }
-static place shrunk(place p, const int64_t *old) /* old[8]: dims added in front, old[d]: whether the old dim d was 1 */
+static place shrunk(place p, const int64_t *old) /* old[GR_MAX_DIMS]: dims added in front, old[d]: whether dim d was 1 */
 {
     place q = {{0}};
     for (int d = 0; d + old[GR_MAX_DIMS] < GR_MAX_DIMS; d++) q.i[d] = old[d] ? 0 : p.i[d + old[GR_MAX_DIMS]];
@@ -143,13 +143,14 @@ static bool is_row_major(const oracle *o)
 
 static double number_at(gr_tensor *root, int64_t i)
 {
-    return gr_dtype_of(root) == GR_BOOL ? i % 3 == 0 : gr_dtype_of(root) == GR_UINT8 || gr_dtype_of(root) == GR_BFLOAT16 ? (double)(i % 256) : (double)i;
+    const gr_dtype dtype = gr_dtype_of(root);
+    if (dtype == GR_BOOL) return i % 3 == 0;
+    return (double)(dtype == GR_UINT8 || dtype == GR_BFLOAT16 ? i % 256 : i);
 }
 
 static int64_t bytes_of(gr_tensor *x)
 {
-    const int64_t bytes[GR_DTYPES] = {4, 8, 2, 8, 4, 1, 1};
-    return bytes[gr_dtype_of(x)];
+    return gr_dtype_size[gr_dtype_of(x)];
 }
 
 /* v shows root's memory at o's places; or, if copied, has o's numbers in memory of its own, row-major. */
@@ -376,7 +377,7 @@ static void run_chain(int number, gr_dtype dtype, bool recorded)
 START_TEST(chains_of_views_show_the_right_elements)
 {
     catch_errors();
-    random_state = (uint32_t)_i;
+    random_state = (uint64_t)_i;
     for (int number = 0; number < 500; number++) {
         const gr_scope scope = gr_scope_begin();
         run_chain(number, dtypes[_i], _i < 2 && number % 2);
