@@ -25,4 +25,16 @@ static inline void expect_values(const gr_tensor *t, const double *expected, int
 #define EXPECT(t, ...) \
     expect_values(t, (const double[]){__VA_ARGS__}, (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
 
+/* Hooks; data of the first: how often it has run. */
+static inline gr_tensor *doubled(gr_tensor *gradient, void *data)
+{
+    ++*(int *)data;
+    return gr_mul(gradient, 2);
+}
+static inline gr_tensor *no_gradient(gr_tensor *gradient, void *data)
+{
+    (void)gradient, (void)data;
+    return NULL;
+}
+
 #endif

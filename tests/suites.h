@@ -24,6 +24,9 @@
     SUITE(corners) \
     SUITE(matmul) \
     SUITE(autograd) \
+    SUITE(in_place) \
+    SUITE(hooks) \
+    SUITE(scopes) \
     SUITE(histories) \
     SUITE(gradients) \
     SUITE(properties) \

@@ -3,18 +3,6 @@
  * found by tests/fuzz. */
 #include "tests/leaves.h"
 
-static gr_tensor *doubled(gr_tensor *gradient, void *data)
-{
-    ++*(int *)data;
-    return gr_mul(gradient, 2);
-}
-
-static gr_tensor *no_gradient(gr_tensor *gradient, void *data)
-{
-    (void)gradient, (void)data;
-    return NULL;
-}
-
 /* ---- views that their base has left behind ---- */
 
 START_TEST(backward_from_an_outdated_view_takes_it_again)
@@ -96,14 +84,6 @@ START_TEST(a_gradient_given_by_an_outdated_view_has_its_history)
     gr_mul_(buffer, w);
     gr_tensor *dx = gr_autograd_grad(gr_mul(x, 2), x, .gradient = given, .create_graph = true);
     EXPECT(gr_autograd_grad(dx, w), 2);
-}
-END_TEST
-
-START_TEST(views_of_the_same_elements_may_be_combined_in_place)
-{
-    gr_tensor *x = PLAIN(1, 2), *column = gr_reshape(x, 1, 2, 1);
-    ck_assert_ptr_nonnull(gr_mul_(gr_permute(column, 2, 1, 0), column)); /* strides differ where the size is 1 */
-    EXPECT(x, 1, 4);
 }
 END_TEST
 
@@ -267,26 +247,6 @@ START_TEST(recorded_gradients_are_tensors_of_their_own)
 }
 END_TEST
 
-START_TEST(hooks_see_gradients_that_are_asked_for)
-{
-    catch_errors();
-    int calls = 0;
-    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3), *y = gr_sum(gr_mul(h, 1));
-    const gr_hook of_leaf = gr_register_hook(x, doubled, &calls);
-    EXPECT(gr_autograd_grad(y, x, .retain_graph = true), 6, 6);
-    gr_register_hook(h, doubled, &calls);
-    EXPECT(gr_autograd_grad(y, h, .retain_graph = true), 2, 2);
-    EXPECT(gr_autograd_grad(y, x, .retain_graph = true), 12, 12);
-    ck_assert_int_eq(calls, 4);
-    ck_assert(!gr_has_grad(x));
-    gr_hook_remove(of_leaf);
-    gr_register_hook(x, no_gradient, NULL);
-    ck_assert_ptr_null(gr_autograd_grad(y, x, .retain_graph = true));
-    expect_one_error("a hook returned NULL");
-    EXPECT(gr_autograd_grad(y, h), 2, 2);
-}
-END_TEST
-
 START_TEST(a_result_that_is_asked_for_twice_counts_twice)
 {
     gr_tensor *x = LEAF(1), *w = LEAF(2, 3), *y = gr_mul(x, 3), *one = PLAIN(7, 9), *two = PLAIN(10, 20);
@@ -295,60 +255,6 @@ START_TEST(a_result_that_is_asked_for_twice_counts_twice)
     EXPECT(gr_autograd_grads(GR_TENSORS(y, y), GR_TENSORS(x), .create_graph = true).item[0], 6);
     EXPECT(gr_autograd_grads(GR_TENSORS(w, w), GR_TENSORS(w), .gradients = GR_TENSORS(one, two)).item[0], 17, 29);
     EXPECT(one, 7, 9);
-}
-END_TEST
-
-static gr_tensor *of_another_shape(gr_tensor *gradient, void *data)
-{
-    return data ? data : gr_sum(gradient, .dim = 0, .keepdim = true);
-}
-
-START_TEST(a_hook_must_return_what_looks_like_the_gradient)
-{
-    catch_errors();
-    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3), *narrow = gr_from(((float[]){1, 2}), 2);
-    gr_tensor *dead = PLAIN(1, 2);
-    gr_free(dead);
-    gr_tensor *const wrong[] = {NULL, narrow, dead};
-    static const char *const text[] = {"a hook returned [1] float64 on ", "a hook returned [2] float32 on ", "what a hook returned is dead: it was freed"};
-    for (int i = 0; i < 6; i++) { /* of the leaf, and of the result */
-        const gr_hook hook = gr_register_hook(i < 3 ? x : h, of_another_shape, wrong[i % 3]);
-        ck_assert(!gr_backward(gr_sum(h), .retain_graph = true));
-        expect_one_error(text[i % 3]);
-        ck_assert(!gr_has_grad(x));
-        gr_hook_remove(hook);
-    }
-    ck_assert(gr_backward(gr_sum(h)));
-    EXPECT(gr_grad(x), 3, 3);
-}
-END_TEST
-
-typedef struct {
-    gr_tensor *loss; /* NULL when it has been walked */
-    bool fails;
-} inner_pass;
-
-/* Once, a pass within the pass. */
-static gr_tensor *runs_a_pass(gr_tensor *gradient, void *data)
-{
-    inner_pass *inner = data;
-    gr_tensor *loss = inner->loss;
-    if (!loss) return gradient;
-    inner->loss = NULL;
-    ck_assert(gr_backward(loss, .retain_graph = true));
-    return inner->fails ? NULL : gradient;
-}
-
-START_TEST(a_pass_within_a_hook_adds_to_the_same_retained_gradient)
-{
-    catch_errors();
-    gr_tensor *x = LEAF(1, 2), *h = gr_mul(x, 3), *outer = gr_sum(gr_mul(h, 5));
-    inner_pass inner = {gr_sum(gr_mul(h, 7)), false};
-    gr_retain_grad(h);
-    gr_register_hook(x, runs_a_pass, &inner); /* h's gradient has been seen then */
-    ck_assert(gr_backward(outer, .retain_graph = true));
-    EXPECT(gr_grad(h), 12, 12);
-    EXPECT(gr_grad(x), 36, 36);
 }
 END_TEST
 
@@ -372,25 +278,6 @@ START_TEST(retained_gradients_accumulate_when_the_pass_succeeds)
 }
 END_TEST
 
-static gr_tensor *ends_scope(gr_tensor *gradient, void *data)
-{
-    ck_assert(!gr_scope_end(*(gr_scope *)data));
-    return gradient;
-}
-
-START_TEST(an_error_in_a_leafs_hook_fails_the_pass)
-{
-    catch_errors();
-    gr_tensor *x = LEAF(1), *w = LEAF(2);
-    gr_scope step = gr_scope_begin();
-    gr_register_hook(x, ends_scope, &step);
-    ck_assert(!gr_backward(gr_mul(x, w)));
-    expect_one_error("must stay open");
-    ck_assert(!gr_has_grad(x) && !gr_has_grad(w));
-    gr_scope_end(step);
-}
-END_TEST
-
 Suite *histories_suite(void)
 {
     const TTest *const tests[] = {backward_from_an_outdated_view_takes_it_again,
@@ -399,7 +286,6 @@ Suite *histories_suite(void)
                                   a_hook_on_an_outdated_view_of_an_outer_scope_is_refused,
                                   an_outdated_view_is_no_input_of_what_used_its_old_value,
                                   a_gradient_given_by_an_outdated_view_has_its_history,
-                                  views_of_the_same_elements_may_be_combined_in_place,
                                   an_absent_input_stays_absent_beside_an_outdated_view,
                                   a_view_made_without_recording_shows_memory_and_nothing_else,
                                   a_view_outlives_its_base_with_its_history,
@@ -411,12 +297,8 @@ Suite *histories_suite(void)
                                   a_leaf_that_no_longer_requires_grad_gets_none,
                                   a_view_that_is_made_a_leaf_begins_a_history_of_its_own,
                                   recorded_gradients_are_tensors_of_their_own,
-                                  hooks_see_gradients_that_are_asked_for,
                                   a_result_that_is_asked_for_twice_counts_twice,
-                                  a_hook_must_return_what_looks_like_the_gradient,
-                                  a_pass_within_a_hook_adds_to_the_same_retained_gradient,
-                                  retained_gradients_accumulate_when_the_pass_succeeds,
-                                  an_error_in_a_leafs_hook_fails_the_pass};
+                                  retained_gradients_accumulate_when_the_pass_succeeds};
     Suite *suite = suite_create("histories");
     TCase *group = tcase_create("histories");
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);

@@ -8,8 +8,8 @@
 
 #include "core/internal.h"
 #include "gradus.h"
-#include "tests/look.h"
 #include "tests/allocation.h"
+#include "tests/look.h"
 #include "tests/suites.h"
 
 /* ---- steady state ---- */
@@ -156,75 +156,6 @@ START_TEST(a_loop_without_scopes_stays_linear)
 }
 END_TEST
 
-static int line_of_loop;
-
-/* 150,000 results in the scope that is open */
-static void fill_scope(void)
-{
-    gr_tensor *x = gr_ones(1);
-    for (int i = 0; i < 150000; i++) line_of_loop = __LINE__, gr_neg(x);
-}
-static void fill_scopes(void)
-{
-    const gr_scope scope = gr_scope_begin();
-    fill_scope();
-    gr_scope_end(scope);
-}
-
-/* `text` is one line: the place, then `warning`, then anything, then `advice`. */
-static void expect_warning(const char *text, int line, const char *warning, const char *advice)
-{
-    char expected[160];
-    snprintf(expected, sizeof expected, "%s:%d: %s", __FILE__, line, warning);
-    ck_assert_msg(!strncmp(text, expected, strlen(expected)) && strstr(text, advice), "%s", text);
-    ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
-}
-
-START_TEST(of_another_full_scope_nothing_is_said)
-{
-    ck_assert_str_eq(printed_by(fill_scopes, stderr), "");
-}
-END_TEST
-
-START_TEST(a_full_root_scope_is_told_once)
-{
-    const char *text = printed_by(fill_scope, stderr);
-    expect_warning(text, line_of_loop, "warning: the root scope owns 100000 ", "; wrap the loop body in a scope: gr_scope_begin\n");
-    ck_assert_str_eq(printed_by(fill_scope, stderr), "");
-}
-END_TEST
-
-static void nest_scopes(void)
-{
-    const gr_scope outer = gr_scope_begin();
-    for (int i = 0; i < 1500; i++) line_of_loop = __LINE__, gr_scope_begin();
-    ck_assert(gr_scope_end(outer));
-}
-
-START_TEST(deep_scopes_are_told_once)
-{
-    const char *text = printed_by(nest_scopes, stderr);
-    expect_warning(text, line_of_loop, "scope_begin: warning: 1000 scopes are open; ", "each must be ended\n");
-    ck_assert_str_eq(printed_by(nest_scopes, stderr), "");
-}
-END_TEST
-
-static gr_tensor *made_in_block(void)
-{
-    GR_SCOPED gr_scope scope = gr_scope_begin();
-    gr_tensor *lost = gr_ones(3);
-    return gr_keep(gr_add(lost, 1)) ? lost : NULL;
-}
-
-START_TEST(a_scoped_block_ends_its_scope_however_it_is_left)
-{
-    catch_errors();
-    gr_tensor *lost = made_in_block();
-    ck_assert_ptr_null(gr_add(lost, 1));
-    ck_assert_msg(gr_error() && strstr(gr_error(), "add: a is dead"), "%s", gr_error());
-}
-END_TEST
-
 /* ---- failed allocations ---- */
 
 START_TEST(a_failed_backward_leaves_no_gradient_behind)
@@ -309,10 +240,6 @@ Suite *memory_suite(void)
 #endif
     tcase_add_test(c, a_loop_without_scopes_is_correct_and_freed_at_the_end);
     tcase_add_test(c, a_loop_without_scopes_stays_linear);
-    tcase_add_test(c, of_another_full_scope_nothing_is_said);
-    tcase_add_test(c, a_full_root_scope_is_told_once);
-    tcase_add_test(c, deep_scopes_are_told_once);
-    tcase_add_test(c, a_scoped_block_ends_its_scope_however_it_is_left);
     tcase_add_test(c, a_failed_backward_leaves_no_gradient_behind);
     tcase_add_test(c, a_list_that_cannot_grow_tells_its_size);
     tcase_add_test(c, what_does_not_fit_is_an_error);
