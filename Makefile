@@ -158,7 +158,7 @@ msan:
 	tests/install.sh clang
 	$(MAKE) DEBUG=1 SAN=memory BLAS=no CC=clang B=$(B)/msan suite
 # Valgrind, which knows no AVX-512, on a part: what it adds to the sanitizers is the C library and OpenBLAS.
-VALGRIND_SUITES = csv tutorial nn optim view show print
+VALGRIND_SUITES = csv tutorial nn optim view show graph print
 valgrind:
 	tests/install.sh valgrind
 	$(MAKE) DEBUG=1 SAN= B=$(B)/valgrind $(B)/valgrind/tests/run

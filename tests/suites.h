@@ -31,6 +31,7 @@
     SUITE(gradients) \
     SUITE(properties) \
     SUITE(show) \
+    SUITE(graph) \
     SUITE(anomaly) \
     SUITE(tricky) \
     SUITE(nn) \
