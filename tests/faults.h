@@ -3,7 +3,8 @@
 #define FAULTS_H
 #include "gradus.h"
 
-/* What a program holds: all of it is compared before and after a call that fails. */
+/* What a program holds: all of it is compared before and after a call that fails, but what an optimizer knows, which its next
+ * step shows. */
 typedef struct {
     gr_tensor *t[48];
     gr_tensors list;

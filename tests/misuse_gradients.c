@@ -8,7 +8,6 @@ enum { ALL = GR_ALL };
         IN_SHAPE(dims, "-", {0, {0}}), IN_DTYPE(GR_DTYPE_DEFAULT, "")
 #define ALONG(bad) IN_TENSOR(x, 'n', bad), IN_INT(dim, 0, -2, 1)
 static char text[64];
-static gr_hook *const hook = &g.hook;
 
 static bool shape(gr_call *c)
 {
@@ -41,7 +40,7 @@ static const int64_t attributes;
     ROW(scope_begin, "scope_begin", MAKES, gr_scope_begin().serial == 0, {0}) \
     ROW(no_grad_begin, "no_grad_begin", MAKES, gr_no_grad_begin().serial == 0, {0}) \
     ROW(enable_grad_begin, "enable_grad_begin", MAKES, gr_enable_grad_begin().serial == 0, {0}) \
-    ROW(hook_remove, "hook_remove", LASTS, !gr_hook_remove(*hook), {0}) \
+    ROW(hook_remove, "hook_remove", LASTS, !gr_hook_remove(g.hook), {0}) \
     ROW(backward, "backward", LASTS, !gr_backward(T(0), .gradient = T(1)), IN_TENSOR(loss, 'o', "snUy"), \
         IN_OPTIONAL(gradient, 's', "nvdhijuk")) \
     ROW(autograd_grad, "autograd_grad", LASTS, !gr_autograd_grad(T(0), T(1), .gradient = T(2)), \

@@ -4,7 +4,6 @@
 #include "tests/misuse_rows.h"
 
 static char text[64];
-#define MOST ((INT64_C(1) << 60) - 1)
 
 static bool forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {

@@ -6,6 +6,8 @@
 #define MISUSE_ROWS_H
 #include "tests/misuse.h"
 
+#define MOST ((INT64_C(1) << 60) - 1) /* elements of 8 bytes, whose bytes are an int64 */
+
 #define T(i) a[i].tensor
 #define L(i) a[i].list
 #define M(i) a[i].module

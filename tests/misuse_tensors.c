@@ -7,7 +7,6 @@ static float numbers[64];
 static char text[64];
 
 enum { SIZE = 3 * 4 };
-#define MOST ((INT64_C(1) << 60) - 1)
 #define EYE_MOST ((1 << 30) - 1)
 #define MADE .dtype = D(1), .device = DEV(2)
 #define MADE_ARGUMENTS(codes) IN_SHAPE(shape, "", {2, {2, 3}}), IN_DTYPE(GR_DTYPE_DEFAULT, codes), IN_DEVICE

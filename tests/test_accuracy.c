@@ -132,7 +132,7 @@ static void check_row(const promise *p, int row, bool wide)
     double *value[4];
     for (int k = 0; k < 4; k++) value[k] = malloc((size_t)n * sizeof(double));
     for (int k = 0; k < operands; k++) {
-        for (int64_t i = 0; i < n; i++) value[k][i] = input(p, wide, i + k / 2);
+        for (int64_t i = 0; i < n; i++) value[k][i] = input(p, wide, i + k / 2); /* a third any where the others are not */
         in[k] = gr_to(gr_from_at(value[k], GR_FLOAT64, (gr_shape){1, {n}}, GR_HERE), .dtype = dtype);
     }
     gr_tensor *y = gr_apply(&gr_row_op[row], in, operands, gr_row_op[row].attribute_bytes == sizeof two ? two : one, NULL);
@@ -144,7 +144,7 @@ static void check_row(const promise *p, int row, bool wide)
         const double largest = fmax(1, fmax(fabs(a), fabs(b)) * fmax(1, fabs(c)));
         if (fabsl((long double)value[3][i] - exact) <= (long double)(p->slack * u * largest)) continue;
         const double error = ulps(&formats[wide], value[3][i], exact);
-        if (!(error <= bound * (1 + 1e-6)))
+        if (!(error <= bound * (1 + 1e-6))) /* the reference is rounded too, to 64 bits */
             ck_abort_msg("%s(%a, %a, %a): %.4f ULP, promised %g", p->name, a, b, c, error, bound);
     }
     for (int k = 0; k < 4; k++) free(value[k]);

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "autograd/tape.h"
-#include "gradus.h"
-#include "tests/look.h"
-#include "tests/suites.h"
+#include "tests/leaves.h"
 
 #define INF ((double)INFINITY)
 #define NONE ((double)NAN)
@@ -37,7 +35,7 @@ static gr_tensor *numbers(const double *values, int64_t n)
     return gr_from(narrow, n);
 }
 #define T(...) numbers((const double[]){__VA_ARGS__}, (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
-#define LEAF(...) gr_requires_grad_(T(__VA_ARGS__), true)
+#define NARROW_LEAF(...) gr_requires_grad_(T(__VA_ARGS__), true)
 
 /* The error that stands has this text; it is cleared. */
 static void expect(const char *whole)
@@ -47,16 +45,6 @@ static void expect(const char *whole)
     ck_assert_int_eq(gr_error_kind(), GR_ERROR_NONFINITE);
     gr_error_clear();
 }
-
-static void expect_values(const gr_tensor *t, const double *expected, int64_t n)
-{
-    double values[16];
-    ck_assert_msg(t && gr_to_array(t, values, n), "%s", gr_error() ? gr_error() : "NULL");
-    for (int64_t i = 0; i < n; i++)
-        ck_assert_msg(values[i] == expected[i], "element %d is %.17g, expected %.17g", (int)i, values[i], expected[i]);
-}
-#define VALUES(t, ...) \
-    expect_values(t, (const double[]){__VA_ARGS__}, (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
 
 /* What a failed call must not change. */
 typedef struct {
@@ -153,7 +141,7 @@ START_TEST(a_nan_that_was_given_is_told_from_one_that_was_made)
     ck_assert_ptr_null(gr_reshape_at(x, (gr_shape){2, {3, 1}}, at(4)));
     expect("train.c:4: reshape: there is a nan in element 2 of x [3]; must be finite");
     gr_tensor *clean = gr_where(gr_isnan(x), 0, x); /* what does not come through is no fault */
-    VALUES(clean, 1, 2, 0);
+    EXPECT(clean, 1, 2, 0);
 }
 END_TEST
 
@@ -161,10 +149,10 @@ START_TEST(an_inf_that_was_given_is_passed_on)
 {
     gr_tensor *scores = T(1, 2, 3), *mask = gr_gt(scores, 2);
     gr_tensor *masked = gr_where(mask, scores, -INF);
-    VALUES(masked, -INF, -INF, 3);
-    VALUES(gr_exp(masked), 0, 0, (double)expf(3));
-    VALUES(gr_sub(masked, scores), -INF, -INF, 0);
-    VALUES(gr_amax(gr_neg(masked)), INF);
+    EXPECT(masked, -INF, -INF, 3);
+    EXPECT(gr_exp(masked), 0, 0, (double)expf(3));
+    EXPECT(gr_sub(masked, scores), -INF, -INF, 0);
+    EXPECT(gr_amax(gr_neg(masked)), INF);
     ck_assert_ptr_null(gr_sub_at(V(masked), V(masked), at(9))); /* inf - inf is a NaN, and new */
     expect("train.c:9: sub: made a nan in element 0 of its result [3]; must be finite");
 }
@@ -177,30 +165,30 @@ START_TEST(a_change_in_place_is_taken_back)
     picture before = look();
     ck_assert_ptr_null(gr_sqrt__at(x, at(1)));
     expect("train.c:1: sqrt_: made a nan in element 2 of its result [3]; must be finite");
-    VALUES(x, 4, 1, -1);
+    EXPECT(x, 4, 1, -1);
     ck_assert_uint_eq(x->storage->version, version);
     ck_assert_ptr_null(gr_div__at(part, V(gr_zeros(2)), at(2)));
     expect("train.c:2: div_: made an inf in element 0 of its result [2]; must be finite");
-    VALUES(whole, 9, 8, 7, 6);
+    EXPECT(whole, 9, 8, 7, 6);
     ck_assert_ptr_null(gr_div__at(x, V(gr_sub(x, x)), at(3)));
     expect("train.c:3: div_: made an inf in element 0 of its result [3]; must be finite");
     ck_assert_ptr_null(gr_fill__at(x, gr_value_real(NONE), at(4)));
     gr_error_clear();
-    VALUES(x, 4, 1, -1);
+    EXPECT(x, 4, 1, -1);
     gr_tensor *self = T(0, 2);
     ck_assert_ptr_null(gr_div__at(self, V(self), at(5)));
-    VALUES(self, 0, 2);
+    EXPECT(self, 0, 2);
     expect("train.c:5: div_: made a nan in element 0 of its result [2]; must be finite");
-    gr_tensor *w = LEAF(1, 4), *y = gr_mul(w, 0.5), *kept = gr_mul(y, 2);
+    gr_tensor *w = NARROW_LEAF(1, 4), *y = gr_mul(w, 0.5), *kept = gr_mul(y, 2);
     before = look();
     ck_assert_ptr_null(gr_log__at(gr_sub_(y, 0.5), at(6))); /* recorded; log_ reads what it overwrites */
     gr_error_clear();
-    VALUES(y, 0, 1.5);
+    EXPECT(y, 0, 1.5);
     ck_assert_ptr_nonnull(kept);
     ck_assert_uint_eq(look().tape.values, before.tape.values + 1);
     ck_assert_uint_eq(look().owned, before.owned);
     ck_assert(gr_backward(gr_sum(gr_mul(y, y)))); /* dw = y */
-    VALUES(gr_grad(w), 0, 1.5);
+    EXPECT(gr_grad(w), 0, 1.5);
 }
 END_TEST
 
@@ -212,7 +200,7 @@ START_TEST(it_holds_with_recording_off_and_for_integers)
     gr_scope_end(scope);
     gr_tensor *i = gr_arange(0, 3, 1);
     gr_add_(i, 1);
-    VALUES(gr_mul(i, i), 1, 4, 9);
+    EXPECT(gr_mul(i, i), 1, 4, 9);
     ck_assert_ptr_null(gr_log_at(gr_sub(i, 1), at(2))); /* becomes float32 */
     expect("train.c:2: log: made a -inf in element 0 of its result [3]; must be finite");
 }
@@ -243,7 +231,7 @@ START_TEST(what_is_written_over_is_not_to_blame)
     ck_assert_ptr_null(gr_copy__at(x, source, at(1)));
     expect("train.c:1: copy_: there is a nan in element 1 of source [2]; must be finite");
     ck_assert_ptr_nonnull(gr_fill__at(x, gr_value_real(2), at(2)));
-    VALUES(x, 2, 2);
+    EXPECT(x, 2, 2);
 }
 END_TEST
 
@@ -266,7 +254,7 @@ END_TEST
 
 START_TEST(the_call_whose_rule_makes_an_inf_is_named)
 {
-    gr_tensor *x = LEAF(4, 0, 1), *w = LEAF(1, 2, 3);
+    gr_tensor *x = NARROW_LEAF(4, 0, 1), *w = NARROW_LEAF(1, 2, 3);
     gr_tensor *y = gr_sqrt_at(x, at(12)); /* dx = dy / (2 y) */
     gr_tensor *loss = gr_sum(gr_mul(gr_mul(y, w), 2));
     const picture before = look();
@@ -276,14 +264,14 @@ START_TEST(the_call_whose_rule_makes_an_inf_is_named)
     ck_assert(!gr_has_grad(x) && !gr_has_grad(w));
     gr_set_detect_anomaly(false); /* the history is there to be used */
     ck_assert(gr_backward(loss));
-    VALUES(gr_grad(w), 4, 0, 2);
-    VALUES(gr_grad(x), 0.5, INF, 3);
+    EXPECT(gr_grad(w), 4, 0, 2);
+    EXPECT(gr_grad(x), 0.5, INF, 3);
 }
 END_TEST
 
 START_TEST(each_operands_gradient_is_looked_at)
 {
-    gr_tensor *a = LEAF(1), *b = LEAF(1e-30); /* a / b and da = 1 / b are finite, db = -a / b / b is not */
+    gr_tensor *a = NARROW_LEAF(1), *b = NARROW_LEAF(1e-30); /* a / b and da = 1 / b are finite, db = -a / b / b is not */
     gr_tensor *loss = gr_div_at(V(a), V(b), at(1));
     ck_assert(!gr_backward_at(&(gr_backward_args){.loss = loss, .gradient = GR_ABSENT, .site = at(2)}));
     expect("train.c:2: backward: div (train.c:1) made a -inf in element 0 of the gradient of b [1]; must be finite");
@@ -292,7 +280,7 @@ END_TEST
 
 START_TEST(the_first_of_several_is_named)
 {
-    gr_tensor *x = LEAF(0, 1);
+    gr_tensor *x = NARROW_LEAF(0, 1);
     gr_tensor *y = gr_sqrt_at(gr_mul_at(V(gr_sqrt_at(x, at(1))), gr_value_integer(1), at(2)), at(3));
     ck_assert(!gr_backward_at(&(gr_backward_args){.loss = gr_sum(y), .gradient = GR_ABSENT, .site = at(4)}));
     expect("train.c:4: backward: sqrt (train.c:3) made an inf in element 0 of the gradient of x [2]; must be finite");
@@ -301,7 +289,7 @@ END_TEST
 
 START_TEST(sums_of_gradients_are_looked_at)
 {
-    gr_tensor *x = LEAF(1);
+    gr_tensor *x = NARROW_LEAF(1);
     gr_tensor *first = gr_mul_at(V(x), gr_value_real(3e38), at(1)), *second = gr_mul_at(V(x), gr_value_real(3e38), at(2));
     gr_tensor *loss = gr_add(gr_sub(first, 3e38), second); /* 0 + 3e38, but the slope is 6e38 */
     ck_assert(!gr_backward_at(&(gr_backward_args){.loss = loss, .gradient = GR_ABSENT, .site = at(3)}));
@@ -311,24 +299,23 @@ END_TEST
 
 START_TEST(a_gradient_as_a_result_is_looked_at)
 {
-    gr_tensor *x = LEAF(0, 1), *y = gr_sqrt_at(x, at(1)), *ones = T(1, 1);
+    gr_tensor *x = NARROW_LEAF(0, 1), *y = gr_sqrt_at(x, at(1)), *ones = T(1, 1);
     ck_assert_ptr_null(gr_autograd_grad_at(&(gr_autograd_grad_args){.y = y, .x = x, .site = at(2), .gradient = ones}));
     expect("train.c:2: autograd_grad: sqrt (train.c:1) made an inf in element 0 of the gradient of x [2]; must be finite");
     gr_set_detect_anomaly(false);
-    VALUES(gr_autograd_grad(y, x, .gradient = ones), INF, 0.5);
+    EXPECT(gr_autograd_grad(y, x, .gradient = ones), INF, 0.5);
 }
 END_TEST
 
 static gr_tensor *spoil(gr_tensor *gradient, void *data)
 {
-    gr_tensor *y = gr_full_like(gradient, *(const double *)data);
-    return y;
+    return gr_full_like(gradient, *(const double *)data);
 }
 
 START_TEST(gradients_from_outside_are_looked_at)
 {
     double nan = NONE, one = 1;
-    gr_tensor *x = LEAF(1, 2), *y = gr_mul(x, 2), *loss = gr_sum(y);
+    gr_tensor *x = NARROW_LEAF(1, 2), *y = gr_mul(x, 2), *loss = gr_sum(y);
     ck_assert(!gr_backward_at(&(gr_backward_args){.loss = y, .gradient = T(1, INF), .site = at(1)}));
     expect("train.c:1: backward: there is an inf in element 1 of gradient [2]; must be finite");
     for (int k = 0; k < 2; k++) { /* of a value, of a leaf */
@@ -340,23 +327,23 @@ START_TEST(gradients_from_outside_are_looked_at)
     }
     gr_register_hook(y, spoil, &one);
     ck_assert(gr_backward(loss));
-    VALUES(gr_grad(x), 2, 2);
+    EXPECT(gr_grad(x), 2, 2);
 }
 END_TEST
 
 /* A rule may compute an inf that it masks: log(0) stands in pow's. */
 START_TEST(what_a_rule_masks_is_no_fault)
 {
-    gr_tensor *a = LEAF(0, 2), *b = LEAF(2, 3);
+    gr_tensor *a = NARROW_LEAF(0, 2), *b = NARROW_LEAF(2, 3);
     ck_assert_msg(gr_backward(gr_sum(gr_pow(a, b)), .create_graph = true), "%s", gr_error());
-    VALUES(gr_grad(a), 0, 12);
+    EXPECT(gr_grad(a), 0, 12);
     ck_assert(gr_at(gr_grad(b), 0) == 0);
 }
 END_TEST
 
 START_TEST(recorded_passes_are_looked_at)
 {
-    gr_tensor *x = LEAF(1, 0), *y = gr_sum(gr_sqrt_at(gr_square(x), at(1)));
+    gr_tensor *x = NARROW_LEAF(1, 0), *y = gr_sum(gr_sqrt_at(gr_square(x), at(1)));
     ck_assert(!gr_backward_at(&(gr_backward_args){.loss = y, .gradient = GR_ABSENT, .site = at(2), .create_graph = true}));
     expect("train.c:2: backward: sqrt (train.c:1) made an inf in element 1 of the gradient of x [2]; must be finite");
     ck_assert(!gr_has_grad(x));

@@ -212,6 +212,7 @@ START_TEST(products_are_near_the_cpus)
             gr_tensor *turned = gr_transpose(gr_contiguous(gr_transpose(w, 1, 2)), 1, 2);
             expect_near("matmul of a transposed", gr_matmul(on_device(x), on_device(turned)), gr_matmul(x, w), bound);
             gr_tensor *weight = gr_t(gr_select(w, 0, 0)), *bias = gr_to(gr_ones_with(GR_SHAPE(n), .device = gr_cpu()), .dtype = dtype);
+            /* a rounding more, of the sum and the bias, which is 1: twice the bound is more than that */
             gr_tensor *rows = gr_select(x, 0, 0), *more = gr_add(gr_select(bound, 0, 0), 2 * eps_of(dtype));
             expect_near("linear", gr_linear(on_device(rows), on_device(weight), .bias = on_device(bias)),
                         gr_linear(rows, weight, .bias = bias), gr_mul(more, 2));

@@ -219,6 +219,7 @@ static double after_two_steps(bool second_is_refused)
 
 START_TEST(a_refused_step_moves_nothing)
 {
+    /* 1 - 0.1 * 2; then another 0.1 (0.9 * 2 + 2) */
     ck_assert(after_two_steps(true) == (double)(float)0.8 && after_two_steps(false) < 0.7);
 }
 END_TEST

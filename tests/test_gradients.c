@@ -69,7 +69,8 @@ static void view_equals_copy(trial *t, gr_dtype dtype)
     expect_same_bits(t, &view, &copy);
 }
 
-/* The same rules once more, by ops: a gradient that can be differentiated again is the gradient. */
+/* The same rules once more, by ops: a gradient that can be differentiated again is the gradient. The CPU gives the same bits; a
+ * device's products may add in another order. */
 static void recorded_equals_unrecorded(trial *t)
 {
     outcome unrecorded = evaluate(t, GR_FLOAT64, false);

@@ -264,7 +264,7 @@ static void *loop_until_told(void *stop)
     return NULL;
 }
 
-START_TEST(fork_while_another_thread_uses_the_pool)
+START_TEST(a_fork_may_come_while_another_thread_uses_the_pool)
 {
     atomic_bool stop = false;
     pthread_t other;
@@ -327,7 +327,7 @@ Suite *parallel_suite(void)
                                   signals_are_left_to_the_programs_threads,
 #ifndef UNDER_TSAN
                                   child_of_a_fork_starts_its_own_workers,
-                                  fork_while_another_thread_uses_the_pool,
+                                  a_fork_may_come_while_another_thread_uses_the_pool,
 #endif
                                   results_do_not_depend_on_the_number_of_threads};
     Suite *suite = suite_create("parallel");

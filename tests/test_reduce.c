@@ -185,7 +185,7 @@ START_TEST(reductions_are_those_of_loops)
 }
 END_TEST
 
-START_TEST(reductions_of_nothing_and_of_a_scalar)
+START_TEST(nothing_and_a_scalar_are_reduced)
 {
     gr_tensor *none = gr_zeros(3, 0, 2), *scalar = gr_full(5.0);
     ck_assert(gr_item(gr_sum(none)) == 0 && gr_item(gr_prod(none)) == 1 && isnan(gr_item(gr_mean(none))));
@@ -313,7 +313,7 @@ START_TEST(extrema_and_nan_are_found_at_every_place)
 }
 END_TEST
 
-START_TEST(ties_and_nan_in_different_blocks)
+START_TEST(ties_and_nan_are_found_across_blocks)
 {
     for (int64_t gap = 1; gap < 100000; gap = gap * 3 + 1) {
         gr_tensor *x = gr_zeros(120000);
@@ -402,11 +402,11 @@ Suite *reduce_suite(void)
     tcase_add_checked_fixture(c, catch_errors, release_errors);
     tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, reductions_are_those_of_loops, 0, DTYPES);
-    tcase_add_test(c, reductions_of_nothing_and_of_a_scalar);
+    tcase_add_test(c, nothing_and_a_scalar_are_reduced);
     tcase_add_test(c, reductions_convert_first_and_refuse_what_they_must);
     tcase_add_loop_test(c, the_first_of_ties_is_named, 0, DTYPES);
     tcase_add_loop_test(c, extrema_and_nan_are_found_at_every_place, 0, DTYPES);
-    tcase_add_test(c, ties_and_nan_in_different_blocks);
+    tcase_add_test(c, ties_and_nan_are_found_across_blocks);
     tcase_add_test(c, index_select_takes_slices);
     tcase_add_test(c, indices_that_are_not_there_are_refused);
     suite_add_tcase(s, c);
