@@ -95,6 +95,17 @@ void gr_cuda_copy(gr_tensor *y, const gr_tensor *x)
 
 /* ---- fill ---- */
 
+/* A number that the caller knows to fit; of a tensor it is not read. */
+template <class T> static T number_of(gr_value v)
+{
+    if (v.kind == GR_VALUE_TENSOR) return T();
+    return v.kind == GR_VALUE_REAL ? (T)v.real : (T)v.integer;
+}
+template <> __nv_bfloat16 number_of<__nv_bfloat16>(gr_value v)
+{
+    return __nv_bfloat16(number_of<float>(v));
+}
+
 template <class T> __global__ void fill_kernel(T *to, T value, gr_strides<1> at, uint32_t count)
 {
     for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += gridDim.x * blockDim.x) {
@@ -104,30 +115,27 @@ template <class T> __global__ void fill_kernel(T *to, T value, gr_strides<1> at,
     }
 }
 
-template <class T> static void fill(gr_stream *at, gr_tensor *y, T value)
+template <class T> static void fill(gr_stream *at, gr_tensor *y, gr_value value)
 {
     const gr_tensor *const one[] = {y};
     gr_layout_of<1>(y, one).parts([&](const gr_strides<1> &strides, const int64_t *first, int64_t n) {
-        GR_LAUNCH((fill_kernel<T>), gr_blocks(n, GR_THREADS), GR_THREADS, 0, at->stream, (T *)(void *)y->data + first[0], value,
-                  strides, (uint32_t)n);
+        GR_LAUNCH((fill_kernel<T>), gr_blocks(n, GR_THREADS), GR_THREADS, 0, at->stream, (T *)(void *)y->data + first[0],
+                  number_of<T>(value), strides, (uint32_t)n);
     });
 }
 
 void gr_cuda_fill(gr_tensor *y, gr_value value)
 {
     gr_stream *at = gr_stream_of(y);
-    const bool real = value.kind == GR_VALUE_REAL;
-    const double number = real ? value.real : (double)value.integer;
-    const int64_t whole = !real ? value.integer : number >= -0x1p63 && number < 0x1p63 ? (int64_t)number : INT64_MIN;
     if (!at || y->numel == 0) return;
     switch (y->dtype) {
-    case GR_FLOAT32: fill<float>(at, y, real ? (float)value.real : (float)value.integer); break;
-    case GR_FLOAT64: fill<double>(at, y, number); break;
-    case GR_BFLOAT16: fill<__nv_bfloat16>(at, y, __nv_bfloat16((float)number)); break;
-    case GR_INT64: fill<int64_t>(at, y, whole); break;
-    case GR_INT32: fill<int32_t>(at, y, (int32_t)whole); break;
-    case GR_UINT8: fill<uint8_t>(at, y, (uint8_t)whole); break;
-    default: fill<bool>(at, y, number != 0); break;
+    case GR_FLOAT32: fill<float>(at, y, value); break;
+    case GR_FLOAT64: fill<double>(at, y, value); break;
+    case GR_BFLOAT16: fill<__nv_bfloat16>(at, y, value); break;
+    case GR_INT64: fill<int64_t>(at, y, value); break;
+    case GR_INT32: fill<int32_t>(at, y, value); break;
+    case GR_UINT8: fill<uint8_t>(at, y, value); break;
+    default: fill<bool>(at, y, value); break;
     }
     gr_launched("fill");
 }
@@ -143,16 +151,6 @@ __global__ void where_kernel(T *to, const bool *condition, const T *a, const T *
         at.at(i, offset);
         to[offset[0]] = condition[offset[1]] ? (a ? a[offset[2]] : a_number) : (b ? b[offset[3]] : b_number);
     }
-}
-
-template <class T> static T number_of(gr_value v)
-{
-    if (v.kind == GR_VALUE_TENSOR) return T();
-    return v.kind == GR_VALUE_REAL ? (T)v.real : (T)v.integer;
-}
-template <> __nv_bfloat16 number_of<__nv_bfloat16>(gr_value v)
-{
-    return __nv_bfloat16(number_of<float>(v));
 }
 
 template <class T> static void where(gr_stream *at, gr_tensor *y, const gr_tensor *condition, gr_value a, gr_value b)

@@ -1,20 +1,21 @@
 /* device.cu - the plug-in's door: devices, streams, copies to and from the host, errors. */
 #include "cuda/device.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "cuda/offence.h"
 
 const gr_host_api *gr_host;
 static int first_place; /* of device 0 in gr_devices */
-static int device_count;
 
 /* ---- errors ---- */
 
-static cudaError_t lost = cudaSuccess; /* an error that CUDA answers every call with from then on */
+static std::atomic<cudaError_t> lost(cudaSuccess); /* an error that CUDA answers every call with from then on */
 
 bool gr_cuda_ok(cudaError_t error, const char *what)
 {
@@ -66,7 +67,7 @@ static bool make_current(int index)
     return true;
 }
 
-/* What fails here was to go anyway; parts that were never made are NULL. */
+/* What cannot be freed here ends with the program; parts that were never made are NULL. */
 static void end(thread_stream *s)
 {
     if (s->stream) cudaStreamSynchronize(s->stream);
@@ -156,7 +157,7 @@ static bool upload(int device, void *to, const void *from, size_t bytes)
 enum { OFFENCES = 1024 }; /* calls that are remembered; of those before, the line is not known */
 static struct {
     std::mutex lock;
-    int count;
+    int count; /* the number of the latest; after INT_MAX comes 1 again */
     struct {
         int number;
         gr_site site;
@@ -168,7 +169,7 @@ static struct {
 int gr_offence_call(const char *argument, int64_t size)
 {
     const std::lock_guard<std::mutex> hold(offences.lock);
-    const int number = ++offences.count > 0 ? offences.count : (offences.count = 1);
+    const int number = offences.count = offences.count % INT_MAX + 1; /* 0 means none */
     auto &c = offences.call[number % OFFENCES];
     c.number = number;
     c.site = gr_host->running(&c.op);
@@ -317,13 +318,14 @@ extern "C" __attribute__((visibility("default"))) const gr_device_api *gr_cuda_o
         api.why = "the plug-in and the library are of different builds; must be built together: make, make cuda";
         return &api;
     }
-    const cudaError_t error = cudaGetDeviceCount(&device_count);
+    int count;
+    const cudaError_t error = cudaGetDeviceCount(&count);
     if (error != cudaSuccess) {
         cudaGetLastError();
         api.why = why_none(error);
         return &api;
     }
-    api.count = device_count < GR_PLUGIN_DEVICES ? device_count : (int)GR_PLUGIN_DEVICES;
+    api.count = count < GR_PLUGIN_DEVICES ? count : (int)GR_PLUGIN_DEVICES;
     for (int i = 0; i < api.count; i++) api.table[i] = &tables[i];
     return &api;
 }

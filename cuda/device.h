@@ -6,13 +6,14 @@
 
 extern const gr_host_api *gr_host;
 
-/* This thread's stream on a device, which becomes the current one; NULL after reporting a failure. */
+/* What a call works on: a thread's stream on a device. */
 struct gr_stream {
     cudaStream_t stream;
     int device;               /* its place in gr_devices */
     struct gr_offence *error; /* in the device's memory: the first index out of range, see offence.h */
-    void *workspace;          /* of matrix products */
+    void *workspace;          /* of matrix products; NULL before the first, or without memory */
 };
+/* This thread's on the device, which becomes the current one; NULL after reporting a failure. */
 gr_stream *gr_stream_of(int device);
 static inline gr_stream *gr_stream_of(const gr_tensor *x)
 {
@@ -39,7 +40,11 @@ struct gr_temporary {
     template <class T> T *as() const { return reinterpret_cast<T *>(block->data); }
 };
 
-enum { GR_THREADS = 256 }; /* of a block, where nothing else asks for another number */
+enum {
+    GR_THREADS = 256,         /* of a block, where nothing else asks for another number */
+    GR_BLOCKS_ALONG_Y = 65535 /* the most that CUDA launches along y */
+};
+/* Blocks for `work` elements, `each` in a block; beyond the most, threads go round again. */
 static inline unsigned gr_blocks(int64_t work, int64_t each)
 {
     const int64_t most = (int64_t)1 << 20, blocks = (work + each - 1) / each;

@@ -86,28 +86,30 @@ typedef bool real;
 #define gelu_tanh(x) OF(gelu_tanh)(x)
 #define gelu_tanh_slope(x) OF(gelu_tanh_slope)(x)
 #define is_nan(x) ((real)(x) != (real)(x))
+#define square(a) square_of((real)(a))
+static __device__ __forceinline__ real square_of(real x) { return x * x; }
 #else
 #define pow(a, b) whole_pow(a, b)
-#define abs(x) ((real)((x) < 0 ? -(x) : (x)))
+#define abs(x) whole_abs(x)
 #define sign(x) ((real)(((x) > 0) - ((x) < 0)))
 #define is_nan(x) ((void)(x), false)
+/* Integers wrap around, as on the CPU; nvcc promises that of unsigned ones only. */
+[[maybe_unused]] static __device__ __forceinline__ real whole_abs(real x)
+{
+    return (real)(x < 0 ? 0 - (uint64_t)x : (uint64_t)x);
+}
 /* By squaring; a negative exponent leaves 1 and -1 what they are and makes 0 of the rest, as 1 / a^-b does. */
 [[maybe_unused]] static __device__ __forceinline__ real whole_pow(real a, real b)
 {
-    real y = 1;
+    uint64_t factor = (uint64_t)a, y = 1;
     if (b < 0) return (real)(a == 1 || (b % 2 == 0 && a == (real)-1) ? 1 : a == (real)-1 ? a : 0);
-    for (; b; b = (real)(b / 2), a = (real)(a * a))
-        if (b % 2) y = (real)(y * a);
-    return y;
+    for (; b; b = (real)(b / 2), factor *= factor)
+        if (b % 2) y *= factor;
+    return (real)y;
 }
 #endif
 
-#define square(a) square_of((real)(a))
 #include "core/row_text.h"
-[[maybe_unused]] static __device__ __forceinline__ real square_of(real x)
-{
-    return (real)(x * x);
-}
 
 #if FLOATING
 #define FOR_FLOAT(...) __VA_ARGS__

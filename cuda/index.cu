@@ -7,7 +7,7 @@ struct indexing {
     int64_t index_step, count, first; /* first: the number of index[0] */
     int64_t size, step, slices_step;  /* of the dimension: its size, and from slice to slice in both tensors */
     gr_offence *error;
-    int64_t call;
+    int64_t call; /* an int, see gr_offence_call; arguments of kernels have no padding */
 };
 
 static indexing indexing_of(gr_stream *at, const gr_tensor *x, const gr_tensor *slices, int dim, const gr_tensor *index)
