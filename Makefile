@@ -42,7 +42,7 @@ endif
 
 LOOPS = $(wildcard core/cpu/*_loops.c)
 SOURCES = $(filter-out $(LOOPS),$(wildcard core/*.c core/cpu/*.c autograd/*.c nn/*.c optim/*.c))
-HEADERS = $(wildcard gradus.h core/*.h autograd/*.h nn/*.h optim/*.h)
+HEADERS = $(wildcard gradus.h core/*.h core/cpu/*.h autograd/*.h nn/*.h optim/*.h)
 PUBLIC = gradus.h core/base.h core/core.h core/csv.h core/random.h core/tensor.h autograd/anomaly.h autograd/autograd.h \
          autograd/function.h autograd/op.h autograd/show.h autograd/view.h nn/nn.h nn/module.h optim/optim.h
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
@@ -189,7 +189,7 @@ $(BENCH): $(B)/bench/%: bench/%.c $(B)/libgradus.a
 bench: $(BENCH)
 	bench/run.sh $(B)
 
-check-all: test sanitize msan valgrind analyze coverage cuda-emulator-test device-orders device-asan device-planted
+check-all: test sanitize msan valgrind analyze coverage cuda-emulator-test device-orders device-cut device-asan device-planted
 	GRADUS_LONG_TESTS=1 CK_RUN_CASE=longest $(B)/tests/run
 	$(MAKE) B=$(B)/clang CC=clang WERROR=-Werror all $(B)/clang/tests/run
 	$(MAKE) B=$(B)/plain BLAS=no check

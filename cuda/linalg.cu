@@ -41,10 +41,10 @@ template <class T> static bool multiply_whole(gr_stream *at, const gr_product &x
 
 /* ---- any product ---- */
 
-/* Beyond these a product is done in two halves. Tests make them small. */
+/* Beyond these a product is done in two halves; bfloat16 is then rounded in between, where k is cut. device-cut makes them small. */
 #ifndef GR_PRODUCT_SIDE
 #define GR_PRODUCT_SIDE ((int64_t)1 << 30)
-#define GR_PRODUCT_BATCH 65535 /* the most blocks along y */
+#define GR_PRODUCT_BATCH GR_BLOCKS_ALONG_Y
 #endif
 
 static bool multiply(gr_stream *at, const gr_product &x);

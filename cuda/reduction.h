@@ -17,9 +17,10 @@ enum {
     GR_WARPS = GR_THREADS / GR_LANES,  /* that share a segment */
     GR_WARP_ROW = 2048,                /* rows up to here have a warp each, longer ones a block */
     GR_SHORT_ROW = 32,                 /* rows up to here are reduced side by side, as columns are */
-    GR_LEAST_COLUMNS = 4
+    GR_SIDE_BY_SIDE = 32,              /* rows of a block then; GR_THREADS / GR_SIDE_BY_SIDE threads share one */
+    GR_LEAST_COLUMNS = 4               /* rows that lie side by side in memory, for them to be columns */
 };
-/* Elements that a block reduces, a multiple of GR_WARPS * GR_TURN. Tests make it small. */
+/* Elements that a block reduces, a multiple of GR_WARPS * GR_TURN. device-cut makes it small. */
 #ifndef GR_SEGMENT
 #define GR_SEGMENT ((int64_t)16384)
 #endif
@@ -211,14 +212,14 @@ template <class Op, int WARPS> __global__ void gr_rows_kernel(Op op, const __gri
     if (warp == 0 && lane == 0 && row < x.rows) gr_give(op, x.first + row, segment, x.segments, all);
 }
 
-/* A block reduces a segment of 32 rows that lie side by side, eight threads to a row: thread y has lanes y, y + 8, .... */
+/* A block reduces a segment of GR_SIDE_BY_SIDE rows, DEEP threads to a row: thread y has lanes y, y + DEEP, .... */
 template <class Op> __global__ void gr_columns_kernel(Op op, const __grid_constant__ gr_rows_part<Op::N> x)
 {
     typedef typename Op::acc acc;
-    enum { SIDE_BY_SIDE = 32, DEEP = GR_THREADS / SIDE_BY_SIDE };
-    __shared__ acc partial[GR_LANES][SIDE_BY_SIDE];
+    enum { DEEP = GR_THREADS / GR_SIDE_BY_SIDE };
+    __shared__ acc partial[GR_LANES][GR_SIDE_BY_SIDE];
     const int column = (int)threadIdx.x, y = (int)threadIdx.y;
-    const uint32_t row = blockIdx.x * SIDE_BY_SIDE + threadIdx.x;
+    const uint32_t row = blockIdx.x * GR_SIDE_BY_SIDE + threadIdx.x;
     const int64_t begin = blockIdx.y * GR_SEGMENT;
     const int64_t end = x.n - begin < GR_SEGMENT ? x.n : begin + GR_SEGMENT;
     int64_t base[Op::N] = {};
@@ -252,9 +253,10 @@ static inline int64_t gr_segments(int64_t n)
 template <class Op> static bool gr_launch_rows(gr_stream *at, const Op &op, const gr_rows_part<Op::N> &x, bool columns, const char *name)
 {
     const int64_t units = (int64_t)x.rows * x.segments;
-    const unsigned across = (unsigned)((x.rows + 31) / 32);
+    const unsigned across = (x.rows + GR_SIDE_BY_SIDE - 1) / GR_SIDE_BY_SIDE;
     if (columns)
-        GR_LAUNCH((gr_columns_kernel<Op>), dim3(across, x.segments), dim3(32, GR_THREADS / 32), 0, at->stream, op, x);
+        GR_LAUNCH((gr_columns_kernel<Op>), dim3(across, x.segments), dim3(GR_SIDE_BY_SIDE, GR_THREADS / GR_SIDE_BY_SIDE), 0,
+                  at->stream, op, x);
     else if (x.n <= GR_WARP_ROW)
         GR_LAUNCH((gr_rows_kernel<Op, 1>), (unsigned)((units + GR_WARPS - 1) / GR_WARPS), GR_THREADS, 0, at->stream, op, x);
     else
@@ -270,7 +272,7 @@ template <class Op> bool gr_reduce_segments(gr_stream *at, const Op &op, const g
     part.n = x.n;
     part.segments = (uint32_t)gr_segments(x.n);
     part.vectors = x.has_vectors(op.in);
-    const bool columns = x.lies_in_columns() && part.segments < 65536;
+    const bool columns = x.lies_in_columns() && part.segments <= GR_BLOCKS_ALONG_Y;
     bool ok = true;
     x.kept.parts(
         [&](const gr_strides<Op::N> &kept, const int64_t *first, int64_t rows) {

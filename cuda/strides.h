@@ -17,7 +17,7 @@ struct gr_divisor {
     __device__ uint32_t divide(uint32_t n) const { return (__umulhi(n, factor) + n) >> shift; }
 };
 
-/* Elements of a launch, so that their numbers fit the division. Tests make it small: then all is cut. */
+/* Elements of a launch, so that their numbers fit the division. device-cut makes it small: then all is cut. */
 #ifndef GR_AT_ONCE
 #define GR_AT_ONCE ((int64_t)1 << 30)
 #endif
