@@ -158,7 +158,7 @@ msan:
 	tests/install.sh clang
 	$(MAKE) DEBUG=1 SAN=memory BLAS=no CC=clang B=$(B)/msan suite
 # Valgrind, which knows no AVX-512, on a part: what it adds to the sanitizers is the C library and OpenBLAS.
-VALGRIND_SUITES = csv tutorial nn optim view show graph print
+VALGRIND_SUITES = csv csv_refused tutorial nn optim view show graph print
 valgrind:
 	tests/install.sh valgrind
 	$(MAKE) DEBUG=1 SAN= B=$(B)/valgrind $(B)/valgrind/tests/run
@@ -176,7 +176,7 @@ coverage:
 covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
 	find $(B) -name '*.gcda' -delete
 	$(B)/tests/run
-	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim csv
+	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim csv csv_refused
 	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDFLAGS) $(LDLIBS)" $(EMULATED_PLUGIN)
 	tests/isa.sh $(B)
 	tests/demos.sh $(B)

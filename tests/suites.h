@@ -11,6 +11,7 @@
     SUITE(kernels) \
     SUITE(print) \
     SUITE(csv) \
+    SUITE(csv_refused) \
     SUITE(random) \
     SUITE(tensor) \
     SUITE(convert) \
