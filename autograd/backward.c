@@ -207,6 +207,22 @@ static bool take_or_copy(gr_thread *t, gr_task *task, const gr_slot *slot, gr_te
     return true;
 }
 
+/* Whether g, of a user's rule, can be a gradient of input i. */
+static inline bool gradient_fits(const gr_call *c, int i, const gr_tensor *g)
+{
+    const gr_tensor *x = c->slot[i].tensor;
+    char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
+    if (gr_unlikely(g->device != x->device))
+        gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), "grad_add", "g is on %s, input %d of %s is on %s; both must be on one device",
+                gr_devices[g->device]->name, i, c->op->name, gr_devices[x->device]->name);
+    else if (gr_unlikely(!broadcasts_to(x, g)))
+        gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), "grad_add", "g is %s, input %d of %s is %s; must be what that broadcasts to",
+                gr_shape_text(g, have), i, c->op->name, gr_shape_text(x, want));
+    else
+        return true;
+    return false;
+}
+
 bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
 {
     gr_thread *t = gr_self();
@@ -218,11 +234,7 @@ bool gr_grad_add(gr_call *c, int i, gr_tensor *g)
     if (!slot->value || gr_is_number(c, i)) return true;
     gr_tensor **place = place_of(t, task, slot), *x = slot->tensor;
     if (!place) return !t->failed;
-    if (!broadcasts_to(x, g)) {
-        char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
-        return gr_fail(GR_ERROR_ARGUMENT, site, "grad_add", "g is %s, input %d of %s is %s; must be what that broadcasts to",
-                       gr_shape_text(g, have), i, c->op->name, gr_shape_text(x, want)) != NULL;
-    }
+    if (!gradient_fits(c, i, g)) return false;
     if (!gr_same_sizes(g, x) && !(g = unbroadcast(g, x, site))) return false;
     if (g->dtype != x->dtype && !(g = gr_to_at(&(gr_to_args){.x = g, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}})))
         return false;

@@ -41,18 +41,28 @@ static bool compute_dtype(gr_call *c, const gr_tensor *first)
     return true;
 }
 
-static bool broadcast_refused(gr_call *c, const gr_tensor *p, const gr_tensor *q, int i, int j, int d)
+/* The size of input i in dimension d of `dim`; numbers and dimensions that it lacks count as 1. */
+static int64_t size_in(const gr_call *c, int i, int d, int dim)
 {
-    char have[GR_SHAPE_TEXT], other[GR_SHAPE_TEXT];
-    const int dim = p->dim > q->dim ? p->dim : q->dim;
-    return gr_call_fail(c, "%s is %s, %s is %s; dimension %d is %lld and %lld, must be equal or one of them 1",
-                        gr_input_name(c->op, c->inputs, i), gr_shape_text(p, have), gr_input_name(c->op, c->inputs, j),
-                        gr_shape_text(q, other), d, (long long)p->axis[d - (dim - p->dim)].size,
-                        (long long)q->axis[d - (dim - q->dim)].size);
+    const gr_tensor *x = gr_is_number(c, i) ? NULL : c->slot[i].tensor;
+    const int at = x ? d - (dim - x->dim) : -1;
+    return at < 0 ? 1 : x->axis[at].size;
 }
 
-/* y's sizes, broadcast with those of input i; `with` names the input that y's came from. */
-static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
+/* Input i does not meet what the inputs before it make in dimension d of `dim`: names the one of them that is not 1 there. */
+static bool broadcast_refused(gr_call *c, int i, int d, int dim)
+{
+    char have[GR_SHAPE_TEXT], other[GR_SHAPE_TEXT];
+    int k = 0;
+    while (size_in(c, k, d, dim) == 1) k++;
+    return gr_call_fail(c, "%s is %s, %s is %s; dimension %d is %lld and %lld, must be equal or one of them 1",
+                        gr_input_name(c->op, c->inputs, k), gr_shape_text(c->slot[k].tensor, have),
+                        gr_input_name(c->op, c->inputs, i), gr_shape_text(c->slot[i].tensor, other), d,
+                        (long long)size_in(c, k, d, dim), (long long)size_in(c, i, d, dim));
+}
+
+/* y's sizes, those of the inputs before i from `first` on, broadcast with those of input i. */
+static bool broadcast(gr_call *c, gr_tensor *y, int i, int first)
 {
     const gr_tensor *x = c->slot[i].tensor;
     const int dim = x->dim > y->dim ? x->dim : y->dim;
@@ -60,13 +70,13 @@ static bool broadcast(gr_call *c, gr_tensor *y, int i, int with)
     for (int d = 0; d < dim; d++) {
         const int dx = d - (dim - x->dim), dy = d - (dim - y->dim);
         const int64_t sx = dx < 0 ? 1 : x->axis[dx].size, sy = dy < 0 ? 1 : y->axis[dy].size;
-        if (sx != sy && sx != 1 && sy != 1) return broadcast_refused(c, c->slot[with].tensor, x, with, i, d);
+        if (sx != sy && sx != 1 && sy != 1) return broadcast_refused(c, i, d, dim);
         size[d] = sx == 1 ? sy : sx;
     }
     if (gr_set_sizes(y, dim, size)) return true;
     char have[GR_SHAPE_TEXT], other[GR_SHAPE_TEXT];
-    return gr_call_fail(c, "%s is %s, %s is %s; the result must have fewer than 2^63 bytes", gr_input_name(c->op, c->inputs, with),
-                        gr_shape_text(c->slot[with].tensor, have), gr_input_name(c->op, c->inputs, i), gr_shape_text(x, other));
+    return gr_call_fail(c, "%s is %s, %s is %s; the result must have fewer than 2^63 bytes", gr_input_name(c->op, c->inputs, first),
+                        gr_shape_text(c->slot[first].tensor, have), gr_input_name(c->op, c->inputs, i), gr_shape_text(x, other));
 }
 
 /* One or two operands of one float dtype and one shape, row-major, or numbers: most calls. Describes y, or leaves it to

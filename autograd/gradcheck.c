@@ -6,6 +6,11 @@
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
 
+/* What the random numbers of a check begin with: any numbers, but not the same for two tensors of one check. */
+#define UPSTREAM_SEED UINT64_C(0x9e3779b97f4a7c15)
+#define FIRST_SEED UINT64_C(77)    /* and the next ones */
+#define SECOND_SEED UINT64_C(4711)
+
 typedef struct {
     const gr_gradcheck_args *args;
     const char *op;
@@ -139,7 +144,38 @@ static gr_tensors wanted_of(const gr_tensors *inputs, gr_site site, const char *
     return wanted;
 }
 
-/* Where f may be constant (the gradient of a piecewise constant op), all its gradients are then absent. */
+/* Whether y, which f made, can be checked. Where f may be constant (the gradient of a piecewise constant op), y need not
+ * require grad. */
+static bool result_fits(const gr_tensor *y, const gr_gradcheck_args *a, const char *op, bool may_be_constant)
+{
+    if (!gr_usable(y, a->site, op, "the result of f")) return false;
+    if (y->dtype == GR_FLOAT64 && (y->requires_grad || may_be_constant)) return true;
+    gr_fail(GR_ERROR_STATE, a->site, op, "the result of f is %s and %s grad; must be float64 and require it",
+            gr_dtype_name[y->dtype], y->requires_grad ? "requires" : "does not require");
+    return false;
+}
+
+/* The largest difference over all inputs; NAN after an error. The gradients of a constant y are 0. */
+static double worst_difference(check *k, gr_tensor *y)
+{
+    const gr_gradcheck_args *a = k->args;
+    const gr_tensors wanted = wanted_of(&a->inputs, a->site, k->op);
+    if (!wanted.item || !(k->upstream = weights_like(y, UPSTREAM_SEED, a->site))) return (double)NAN;
+    gr_tensors analytic = {0, NULL};
+    if (y->requires_grad) {
+        const gr_autograd_grads_args grads = {.outputs = {1, &y}, .inputs = wanted, .site = a->site,
+                                              .gradients = {1, &k->upstream}, .allow_unused = true};
+        analytic = gr_autograd_grads_at(&grads);
+        if (!analytic.count) return (double)NAN;
+    }
+    double worst = 0;
+    for (int64_t i = 0; i < wanted.count && !isnan(worst); i++) {
+        const double error = compare(k, wanted.item[i], analytic.count ? analytic.item[i] : gr_absent);
+        if (!(error <= worst)) worst = error;
+    }
+    return gr_self()->failed ? (double)NAN : worst;
+}
+
 static bool run_check(const gr_gradcheck_args *a, const char *op, bool may_be_constant)
 {
     check k = {a, op, NULL};
@@ -147,32 +183,10 @@ static bool run_check(const gr_gradcheck_args *a, const char *op, bool may_be_co
     const gr_scope recording = gr_enable_grad_begin_at(a->site);
     if (!recording.serial) return false;
     gr_tensor *y = a->f(&a->inputs, a->data);
-    bool ok = gr_usable(y, a->site, op, "the result of f");
-    double worst = 0;
-    const bool constant = ok && !y->requires_grad && may_be_constant;
-    if (ok && ((!y->requires_grad && !constant) || y->dtype != GR_FLOAT64)) {
-        gr_fail(GR_ERROR_STATE, a->site, op, "the result of f is %s and %s grad; must be float64 and require it",
-                gr_dtype_name[y->dtype], y->requires_grad ? "requires" : "does not require");
-        ok = false;
-    }
-    const gr_tensors wanted = ok ? wanted_of(&a->inputs, a->site, op) : (gr_tensors){0, NULL};
-    ok = ok && wanted.item && (k.upstream = weights_like(y, 0x9e3779b97f4a7c15u, a->site));
-    if (ok) {
-        gr_tensors outputs = {1, &y}, gradients = {1, &k.upstream};
-        const gr_autograd_grads_args grads = {.outputs = outputs, .inputs = wanted, .site = a->site,
-                                              .gradients = gradients, .allow_unused = true};
-        gr_tensors analytic = {0, NULL};
-        if (!constant) analytic = gr_autograd_grads_at(&grads);
-        ok = constant || analytic.count == wanted.count;
-        for (int64_t i = 0; ok && i < wanted.count; i++) {
-            const double error = compare(&k, wanted.item[i], constant ? gr_absent : analytic.item[i]);
-            worst = !(error <= worst) ? error : worst;
-            ok = !gr_self()->failed && !isnan(error);
-        }
-    }
+    const double worst = result_fits(y, a, op, may_be_constant) ? worst_difference(&k, y) : (double)NAN;
     gr_scope_end_at(recording, a->site);
     if (a->error) *a->error = worst;
-    if (ok && worst <= a->tolerance) return true;
+    if (worst <= a->tolerance) return true;
     gr_fail(GR_ERROR_STATE, a->site, op, "the gradient differs from finite differences by %.3g; must be at most %.3g", worst,
             a->tolerance);
     return false;
@@ -183,18 +197,12 @@ bool gr_gradcheck_at(const gr_gradcheck_args *args)
     return run_check(args, "gradcheck", false);
 }
 
-/* (x, v) -> J(x)' v: the gradients of f for the upstream v, joined into one sum with random weights. */
-typedef struct {
-    const gr_gradcheck_args *args;
-    gr_tensor *sample; /* f's result, for its shape */
-} second;
-
+/* (x, v) -> J(x)' v: the gradients of f for the upstream v, joined into one sum with random weights. data: f's own check. */
 static gr_tensor *first_gradients(const gr_tensors *in, void *data)
 {
-    const second *s = data;
-    const gr_gradcheck_args *a = s->args;
+    const gr_gradcheck_args *a = data;
     gr_thread *t = gr_self();
-    const bool was_recording = t->recording;
+    const bool was_recording = t->recording; /* not while numbers are compared, but f's gradients need its history */
     const gr_tensors x = {in->count - 1, in->item};
     t->recording = true;
     gr_tensor *y = a->f(&x, a->data), *v = in->item[in->count - 1], *total = NULL;
@@ -205,7 +213,7 @@ static gr_tensor *first_gradients(const gr_tensors *in, void *data)
         const gr_tensors gradient = gr_autograd_grads_at(&grads);
         for (int64_t i = 0; i < gradient.count; i++) {
             if (gradient.item[i] == gr_absent) continue;
-            gr_tensor *w = weights_like(gradient.item[i], (uint64_t)i + 77, a->site);
+            gr_tensor *w = weights_like(gradient.item[i], FIRST_SEED + (uint64_t)i, a->site);
             gr_tensor *part = w ? gr_mul_at(gr_value_tensor(gradient.item[i]), gr_value_tensor(w), a->site) : NULL;
             part = part ? gr_sum_at(&(gr_reduce_args){.x = part, .site = a->site, .dim = GR_ALL, .dtype = GR_DTYPE_DEFAULT}) : NULL;
             total = total && part ? gr_add_at(gr_value_tensor(total), gr_value_tensor(part), a->site) : part;
@@ -217,22 +225,24 @@ static gr_tensor *first_gradients(const gr_tensors *in, void *data)
 
 bool gr_gradgradcheck_at(const gr_gradcheck_args *args)
 {
-    if (!check_arguments(args, "gradgradcheck")) return false;
+    const char *op = "gradgradcheck";
+    if (!check_arguments(args, op)) return false;
     const gr_scope scope = gr_scope_begin_at(args->site);
     if (!scope.serial) return false;
-    second s = {args, args->f(&args->inputs, args->data)};
-    gr_tensors in = room_for(args->inputs.count + 1, args->site, "gradgradcheck");
-    bool ok = s.sample && in.item;
+    const int64_t count = args->inputs.count;
+    gr_tensor *y = args->f(&args->inputs, args->data), *v = NULL;
+    gr_tensors in = result_fits(y, args, op, true) ? room_for(count + 1, args->site, op) : (gr_tensors){0, NULL};
+    if (in.item) v = weights_like(y, SECOND_SEED, args->site);
+    bool ok = v && gr_requires_grad__at(v, true, args->site);
     if (ok) {
-        in.count = args->inputs.count + 1;
-        if (args->inputs.count) memcpy(in.item, args->inputs.item, (size_t)args->inputs.count * sizeof(gr_tensor *));
-        gr_tensor *v = weights_like(s.sample, 4711, args->site);
-        ok = v && (in.item[in.count - 1] = gr_requires_grad__at(v, true, args->site));
-        gr_gradcheck_args again = *args;
-        again.f = first_gradients;
-        again.inputs = in;
-        again.data = &s;
-        ok = ok && run_check(&again, "gradgradcheck", true);
+        memcpy(in.item, args->inputs.item, (size_t)count * sizeof(gr_tensor *));
+        in.item[count] = v;
+        in.count = count + 1;
+        gr_gradcheck_args first = *args, second = *args;
+        second.f = first_gradients;
+        second.inputs = in;
+        second.data = &first;
+        ok = run_check(&second, op, true);
     }
     gr_scope_end_at(scope, args->site);
     return ok;

@@ -117,6 +117,23 @@ static hook *next_hook(gr_thread *t, const gr_tensor *leaf, uint32_t value, uint
     return NULL;
 }
 
+/* g = by, which may be a view of g: then it is read before it is overwritten. */
+static bool overwrite(gr_thread *t, gr_tensor *g, const gr_tensor *by)
+{
+    const struct gr_task *task = t->task;
+    if (by->storage != g->storage) {
+        gr_kernels_of(g)->copy(g, by);
+        return true;
+    }
+    gr_tensor *aside = gr_tensor_like(t, g, (gr_dtype)g->dtype);
+    if (!aside)
+        return gr_fail_memory(task->site, task->op, "what a hook returned", (size_t)g->numel * gr_dtype_size[g->dtype]) != NULL;
+    gr_kernels_of(g)->copy(aside, by);
+    gr_kernels_of(g)->copy(g, aside);
+    gr_tensor_discard(t, aside);
+    return true;
+}
+
 static bool replace(gr_thread *t, gr_tensor **gradient, gr_tensor *by)
 {
     const struct gr_task *task = t->task;
@@ -132,8 +149,7 @@ static bool replace(gr_thread *t, gr_tensor **gradient, gr_tensor *by)
     }
     if (t->anomaly && !gr_anomaly_given(by, task->site, task->op, "a hook returned", "the gradient")) return false;
     if (task->create_graph) *gradient = by;
-    else if (by != g) gr_kernels_of(g)->copy(g, by);
-    return true;
+    return task->create_graph || by == g || overwrite(t, g, by);
 }
 
 bool gr_run_hooks(gr_thread *t, gr_tensor *leaf, uint32_t value, gr_tensor **gradient)

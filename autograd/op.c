@@ -3,13 +3,23 @@
 
 #include "autograd/tape.h"
 
-gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
-                       gr_site site)
+static bool op_is_sound(const gr_op *op, gr_site site)
 {
     if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS ||
         op->attribute_bytes > INT32_MAX)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
-                       op ? "incomplete" : "NULL");
+        gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op is %s; must have name, shape, forward, 1 to 8 outputs",
+                op ? "incomplete" : "NULL");
+    else if (op->in_place && (op->outputs > 1 || op->optional_inputs & 1))
+        gr_fail(GR_ERROR_ARGUMENT, site, "apply", "op changes its first input in place; must have 1 output, and always that input");
+    else
+        return true;
+    return false;
+}
+
+gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
+                       gr_site site)
+{
+    if (!op_is_sound(op, site)) return NULL;
     if (n < op->in_place || n > UINT16_MAX)
         return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "n is %d; must be %d to %d", n, op->in_place, UINT16_MAX);
     if (n && !inputs)

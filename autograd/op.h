@@ -29,8 +29,8 @@ typedef struct gr_op {
     uint8_t no_gradient;        /* outputs that carry none (indices, masks) */
     uint32_t reads_inputs;
     const uint32_t *reads_each; /* instead of the two: what it reads for input i's gradient; bit 31: output 0 */
-    uint32_t optional_inputs;   /* inputs that may be GR_ABSENT */
-    bool in_place;              /* output 0 is input 0 changed, */
+    uint32_t optional_inputs;   /* inputs that may be GR_ABSENT, of the first 32 */
+    bool in_place;              /* its only output is input 0 changed, */
     bool overwrites;            /* whatever was in it */
     int code;                   /* the op's own number */
     const char *const *input_names; /* for error texts; NULL: x, or a, b, c, d */
@@ -60,8 +60,9 @@ GR_API bool gr_call_needs(const gr_call *call, int i);
 GR_API gr_tensor *gr_call_gradient(gr_call *call, int i);
 /* In backward: whether output i was not used, so that its gradient is zero and need not be computed with. */
 GR_API bool gr_call_gradient_is_zero(const gr_call *call, int i);
-/* In backward: adds g to input i's gradient. g may have any shape that the input broadcasts to: it is summed. The input's
- * gradient never shares g's memory, unless g was made by this backward and is not used again. */
+/* In backward: adds g to input i's gradient. g may have any shape that the input broadcasts to: it is summed; of another
+ * dtype it is converted; it must be on the input's device. The input's gradient never shares g's memory, unless g was made
+ * by this backward and is not used again. True, and nothing is done, where input i wants no gradient. */
 GR_API bool gr_grad_add(gr_call *call, int i, gr_tensor *g);
 
 GR_END_C

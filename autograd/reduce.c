@@ -1,4 +1,5 @@
 /* reduce.c - sums, means, products and extrema over any dimensions. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +39,11 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
     return true;
 }
 
-static bool reduced_sizes(gr_tensor *y, const gr_tensor *x, unsigned dims, bool keepdim)
+/* Output i is x without these dims, or with size 1 there; reports sizes that are too large, as those of an empty x may be. */
+static bool describe(gr_call *c, int i, gr_dtype dtype, unsigned dims, bool keepdim)
 {
+    const gr_tensor *x = c->slot[0].tensor;
+    char text[GR_SHAPE_TEXT];
     int64_t size[GR_MAX_DIMS];
     int dim = 0;
     for (int d = 0; d < x->dim; d++) {
@@ -48,7 +52,8 @@ static bool reduced_sizes(gr_tensor *y, const gr_tensor *x, unsigned dims, bool 
         else if (keepdim)
             size[dim++] = 1;
     }
-    return gr_set_sizes(y, dim, size);
+    return gr_set_sizes(gr_call_new(c, i, dtype), dim, size) ||
+           gr_call_fail(c, "x is %s; the result must have fewer than 2^63 bytes", gr_shape_text(x, text));
 }
 
 static int64_t reduced_count(const gr_tensor *x, unsigned dims)
@@ -63,14 +68,14 @@ static bool same_dtype_shape(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
     const gr_tensor *x = c->slot[0].tensor;
-    return reduced_sizes(gr_call_new(c, 0, (gr_dtype)x->dtype), x, r->dims, r->keepdim);
+    return describe(c, 0, (gr_dtype)x->dtype, r->dims, r->keepdim);
 }
 
 static bool sum_shape(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
     const gr_tensor *x = c->slot[0].tensor;
-    return reduced_sizes(gr_call_new(c, 0, gr_is_float(x->dtype) ? (gr_dtype)x->dtype : GR_INT64), x, r->dims, r->keepdim);
+    return describe(c, 0, gr_is_float(x->dtype) ? (gr_dtype)x->dtype : GR_INT64, r->dims, r->keepdim);
 }
 
 static bool mean_shape(gr_call *c)
@@ -201,25 +206,32 @@ gr_tensor *gr_mean_at(const gr_reduce_args *args)
 
 /* ---- amax, amin, max, min: dx = dy shared among equals ---- */
 
+/* dx = equal * (dy / number of equals), of a bool mask. Only dy has history here: the mask's slope is 0. */
+static bool share_among(gr_call *c, gr_tensor *dy, gr_tensor *equal)
+{
+    const reduction *r = gr_attributes(c);
+    const gr_site site = gr_site_of(c);
+    const gr_dtype dtype = (gr_dtype)c->slot[0].tensor->dtype;
+    dy = with_dims(c, dy);
+    if (!dy || !equal) return false;
+    equal = gr_to_at(&(gr_to_args){.x = equal, .site = site, .dtype = dtype, .device = {-1, 0}});
+    gr_tensor *count = equal ? reduce_run(&sum_op, equal, r->dims, true, site) : NULL;
+    gr_tensor *share = count ? gr_div_at(gr_value_tensor(dy), gr_value_tensor(count), site) : NULL;
+    return share && gr_grad_add(c, 0, gr_mul_at(gr_value_tensor(share), gr_value_tensor(equal), site));
+}
+
 static bool extremum_backward(gr_call *c)
 {
     const reduction *r = gr_attributes(c);
     gr_tensor *dy = gr_upstream(c), *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
-    const gr_site site = gr_site_of(c);
     if (!dy) return false;
     if (!gr_is_recording_backward()) {
         bool add;
         gr_tensor *dx = gr_grad_into(c, 0, &add);
         return dx && gr_kernels_of(dx)->extremum_back(dx, add, dy, x, y, r->dims);
     }
-    /* equal = x == y; dx = equal * (dy / number of equals). Only dy has history here: the mask's slope is 0. */
-    gr_tensor *whole_y = with_dims(c, y), *whole_dy = with_dims(c, dy);
-    if (!whole_y || !whole_dy) return false;
-    gr_tensor *equal = gr_eq_at(gr_value_tensor(x), gr_value_tensor(whole_y), site);
-    equal = equal ? gr_to_at(&(gr_to_args){.x = equal, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}}) : NULL;
-    gr_tensor *count = equal ? reduce_run(&sum_op, equal, r->dims, true, site) : NULL;
-    gr_tensor *share = count ? gr_div_at(gr_value_tensor(whole_dy), gr_value_tensor(count), site) : NULL;
-    return share && gr_grad_add(c, 0, gr_mul_at(gr_value_tensor(share), gr_value_tensor(equal), site));
+    y = with_dims(c, y);
+    return y && share_among(c, dy, gr_eq_at(gr_value_tensor(x), gr_value_tensor(y), gr_site_of(c)));
 }
 
 #define EXTREMUM(text, kind) \
@@ -238,18 +250,16 @@ gr_tensor *gr_amin_at(const gr_reduce_args *args)
     return reduce(&amin_op, args);
 }
 
-/* Over everything, a NaN result has the NaNs as its ties: they share, the others get 0. */
+/* Over everything, a NaN result has the NaNs as its ties: they share, the others get 0. The CPU's result is looked at;
+ * another device's would have to be waited for, so there the mask is of both kinds: x has NaNs only if y is one. */
 static bool whole_backward(gr_call *c)
 {
     gr_tensor *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
-    const double value = gr_item_at(y, gr_site_of(c));
-    if (value == value) return extremum_backward(c);
     const gr_site site = gr_site_of(c);
-    gr_tensor *equal = gr_isnan_at(x, site), *dy = gr_upstream(c);
-    equal = equal ? gr_to_at(&(gr_to_args){.x = equal, .site = site, .dtype = (gr_dtype)x->dtype, .device = {-1, 0}}) : NULL;
-    gr_tensor *count = equal ? reduce_run(&sum_op, equal, (1u << x->dim) - 1, false, site) : NULL;
-    gr_tensor *share = count && dy ? gr_div_at(gr_value_tensor(dy), gr_value_tensor(count), site) : NULL;
-    return share && gr_grad_add(c, 0, gr_mul_at(gr_value_tensor(share), gr_value_tensor(equal), site));
+    if (y->device == 0 && !isnan(gr_read_element(y, 0).real)) return extremum_backward(c);
+    gr_tensor *nan = gr_isnan_at(x, site), *equal = gr_eq_at(gr_value_tensor(x), gr_value_tensor(y), site);
+    if (!nan || !equal) return false;
+    return share_among(c, gr_upstream(c), gr_add_at(gr_value_tensor(nan), gr_value_tensor(equal), site));
 }
 
 #define WHOLE(text, kind) \
@@ -270,12 +280,13 @@ gr_tensor *gr_min_at(gr_tensor *x, gr_site site)
 
 /* ---- prod: dx = dy * product of the others ---- */
 
-/* Forward and backward running products along the last dimension, exclusive: others = before * after. */
+/* For each slice along dim the product of all the others, made of ops, so that it has gradients too: without a division,
+ * which zeros would spoil, and so in n^2 multiplications. */
 static gr_tensor *others_product(gr_tensor *x, int dim, gr_site site)
 {
     const int64_t n = x->axis[dim].size;
     gr_tensor *others = NULL;
-    for (int64_t i = 0; i < n; i++) { /* the product of all slices but i; recorded, so it has gradients */
+    for (int64_t i = 0; i < n; i++) {
         gr_tensor *product = NULL;
         const int64_t part[2][2] = {{0, i}, {i + 1, n - i - 1}};
         for (int side = 0; side < 2; side++) {
@@ -357,7 +368,7 @@ static bool arg_shape(gr_call *c)
     const along *a = gr_attributes(c);
     const gr_tensor *x = c->slot[0].tensor;
     if (x->dtype == GR_BOOL) return gr_call_fail(c, "x is bool; must be a number: gr_to(x, .dtype = GR_INT64)");
-    return arg_check(c, a) && reduced_sizes(gr_call_new(c, 0, GR_INT64), x, along_bits(x, a->dim), a->keepdim);
+    return arg_check(c, a) && describe(c, 0, GR_INT64, along_bits(x, a->dim), a->keepdim);
 }
 
 static bool arg_forward(gr_call *c)
@@ -371,8 +382,9 @@ static bool pair_shape(gr_call *c)
 {
     const along *a = gr_attributes(c);
     const gr_tensor *x = c->slot[0].tensor;
-    return arg_check(c, a) && reduced_sizes(gr_call_new(c, 0, (gr_dtype)x->dtype), x, along_bits(x, a->dim), a->keepdim) &&
-           reduced_sizes(gr_call_new(c, 1, GR_INT64), x, along_bits(x, a->dim), a->keepdim);
+    const unsigned dims = along_bits(x, a->dim);
+    return arg_check(c, a) && describe(c, 0, (gr_dtype)x->dtype, dims, a->keepdim) &&
+           describe(c, 1, GR_INT64, dims, a->keepdim);
 }
 
 static bool pair_forward(gr_call *c)
@@ -435,9 +447,14 @@ gr_tensor *gr_argmin_at(const gr_arg_args *args)
 
 static gr_values_indices pair_run(const gr_op *op, const gr_arg_args *args)
 {
-    gr_tensor *values = arg_run(op, args);
-    if (!values) return (gr_values_indices){NULL, NULL};
-    return (gr_values_indices){values, gr_out(gr_self()->ran, 1)->tensor};
+    gr_values_indices pair = {NULL, NULL};
+    if (args->dim == GR_ALL)
+        gr_fail(GR_ERROR_ARGUMENT, args->site, op->name, "dim is GR_ALL; must be one dimension: %s",
+                op == &max_dim_op ? "gr_max" : "gr_min");
+    else
+        pair.values = arg_run(op, args);
+    if (pair.values) pair.indices = gr_out(gr_self()->ran, 1)->tensor;
+    return pair;
 }
 
 gr_values_indices gr_max_dim_at(const gr_arg_args *args)

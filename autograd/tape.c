@@ -117,6 +117,11 @@ void gr_running(const gr_thread *t, gr_site *site, const char **op)
 
 /* ---- running ---- */
 
+static inline bool may_be_absent(const gr_op *op, ptrdiff_t i)
+{
+    return i < 32 && op->optional_inputs >> i & 1;
+}
+
 typedef struct {
     bool needs, stale;
     uint8_t device;  /* of an input */
@@ -135,8 +140,7 @@ static inline __attribute__((always_inline)) bool check_inputs(gr_call *c, const
         if (numbers & 1) continue;
         const gr_tensor *x = slot->tensor;
         if (gr_unlikely(!x || x->state != GR_LIVE)) {
-            if (x != gr_absent || !(c->op->optional_inputs >> (slot - c->slot) & 1))
-                return refuse_input(c, (int)(slot - c->slot));
+            if (x != gr_absent || !may_be_absent(c->op, slot - c->slot)) return refuse_input(c, (int)(slot - c->slot));
             slot->tensor = NULL;
             continue;
         }

@@ -269,7 +269,11 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
                        args->start_dim, args->end_dim);
     gr_shape shape = {0, {0}};
     int64_t merged = 1;
-    for (int d = start; d <= end && d < x->dim; d++) merged = gr_times(merged, x->axis[d].size);
+    char text[GR_SHAPE_TEXT];
+    for (int d = start; d <= end && d < x->dim; d++)
+        if (__builtin_mul_overflow(merged, x->axis[d].size, &merged))
+            return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "x is %s; the new dimension's size must be less than 2^63",
+                           gr_shape_text(x, text));
     for (int d = 0; d < start; d++) shape.size[shape.count++] = x->axis[d].size;
     shape.size[shape.count++] = merged;
     for (int d = end + 1; d < x->dim; d++) shape.size[shape.count++] = x->axis[d].size;

@@ -174,17 +174,24 @@ static gr_tensor *allocates(gr_tensor *gradient, void *data)
     return gr_mul(gradient, 2);
 }
 
+static gr_tensor *shows_itself(gr_tensor *gradient, void *data)
+{
+    (void)data;
+    return gr_expand(gr_narrow(gradient, 0, 0, 1), 40, 40);
+}
+
 static bool hooks(world *w, int step, bool *ended)
 {
     gr_tensor **t = w->t;
     int n = 0;
-    MAKE(t[0], gr_randn_with(GR_SHAPE(4, 40), .requires_grad = true))
+    MAKE(t[0], gr_randn_with(GR_SHAPE(40, 40), .requires_grad = true)) /* too large for a part of a slab: each asks */
     MAKE(t[1], gr_exp(t[0]))
     DO(gr_retain_grad(t[1]))
     DO((w->hook = gr_register_hook(t[1], allocates, NULL)).id != 0)
     DO(gr_register_hook(t[0], allocates, NULL).id != 0)
     MAKE(t[2], gr_mul(t[1], t[0]))
     DO(gr_retain_grad(t[2]))
+    DO(gr_register_hook(t[2], shows_itself, NULL).id != 0)
     MAKE(t[3], gr_sum(t[2]))
     DO(gr_backward(t[3], .retain_graph = true))
     DO(gr_backward(t[3], .retain_graph = true))

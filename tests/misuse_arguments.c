@@ -38,6 +38,9 @@ void refuse_shapes(void)
     REFUSED("mse_loss", "target", !gr_mse_loss(g.n, g.t, .reduction = GR_SUM));
     REFUSED("where", "condition", !gr_where(g.k, g.n, g.t));
     REFUSED("where", "condition", !gr_where(g.k, g.bias, 1));
+    gr_tensor *line = gr_ones(3), *column = gr_ones(2, 1);
+    REFUSED("lerp", "b", !gr_lerp(g.s, line, g.v)); /* a would meet c, what it made with b does not */
+    REFUSED("lerp", "b", !gr_lerp(column, line, g.v));
     REFUSED("clamp", "lo", !gr_clamp(g.n, GR_ABSENT, GR_ABSENT));
     REFUSED("amax", "x", !gr_amax(g.empty, .dim = 0));
     REFUSED("amin", "x", !gr_amin(g.empty, .dim = -2));
@@ -76,6 +79,8 @@ void refuse_dims(void)
     REFUSED("amax", "dims", !gr_amax(g.n, .dim = 1, .dims = GR_DIMS(1)));
     gr_tensor *three = gr_view(g.n, 1, 3, 4);
     REFUSED("prod", "dims", !gr_prod(three, .dims = GR_DIMS(0, 1)));
+    REFUSED("max_dim", "dim", !gr_max_dim(g.leaf, GR_ALL).values);
+    REFUSED("min_dim", "dim", !gr_min_dim(g.n, GR_ALL).values);
 }
 
 static gr_tensor *index_of(int64_t value, int64_t other)
@@ -191,4 +196,9 @@ void refuse_sizes(void)
     REFUSED("index_select", "result", !gr_index_select(row, 0, long_index));
     REFUSED("clamp", "result", !gr_clamp(tall, wide, GR_ABSENT));
     REFUSED("mse_loss", "target", !gr_mse_loss(tall, wide));
+    gr_tensor *nothing = gr_zeros(INT64_C(1) << 62, 0), *flat = gr_zeros(big, big, 0);
+    REFUSED("sum", "result", !gr_sum(nothing, .dim = 1));
+    REFUSED("mean", "result", !gr_mean(nothing, .dim = -1));
+    REFUSED("prod", "result", !gr_prod(nothing, .dim = 1));
+    REFUSED("flatten", "size", !gr_flatten(flat, .end_dim = 1));
 }

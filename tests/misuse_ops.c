@@ -34,10 +34,17 @@ static void refuse_broken_ops(void)
     const gr_op no_rule = {.name = "no_rule", .shape = good_shape, .forward = do_nothing, .backward = fail_silently};
     const gr_op many = {.name = "many", .shape = good_shape, .forward = fail_silently, .outputs = 9};
     const gr_op changes = {.name = "changes", .shape = good_shape, .forward = fail_silently, .in_place = true};
-    gr_tensor *in[] = {g.n, NULL};
+    const gr_op two = {.name = "two", .shape = good_shape, .forward = do_nothing, .in_place = true, .outputs = 2};
+    const gr_op perhaps = {.name = "perhaps", .shape = good_shape, .forward = do_nothing, .in_place = true, .optional_inputs = 1};
+    const gr_op later = {.name = "later", .shape = good_shape, .forward = do_nothing, .optional_inputs = 1};
+    gr_tensor *in[] = {g.n, NULL}, *absent = GR_ABSENT, *long_list[33];
+    for (int k = 0; k < 33; k++) long_list[k] = k < 32 ? g.n : GR_ABSENT; /* only the first 32 may be absent */
     REFUSED("apply", "op", !gr_apply(&incomplete, &g.n, 1, NULL, NULL));
     REFUSED("apply", "op", !gr_apply(&many, &g.n, 1, NULL, NULL));
+    REFUSED("apply", "op", !gr_apply(&two, &g.n, 1, NULL, NULL));
+    REFUSED("apply", "op", !gr_apply(&perhaps, &absent, 1, NULL, NULL));
     REFUSED("apply", "n", !gr_apply(&changes, NULL, 0, NULL, NULL));
+    REFUSED("later", "an input", !gr_apply(&later, long_list, 33, NULL, NULL));
     REFUSED("fails", "b", !gr_apply(&fails, in, 2, NULL, NULL));
     REFUSED("fails", "forward", !gr_apply(&fails, &g.n, 1, NULL, NULL));
     REFUSED("changes", "forward", !gr_apply(&changes, &g.n, 1, NULL, NULL));

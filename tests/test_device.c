@@ -264,6 +264,35 @@ START_TEST(an_index_out_of_range_is_told_with_its_own_line)
 }
 END_TEST
 
+/* y = x, whose rule hands over what data points to. */
+static gr_tensor *handed_over;
+static bool alike_shape(gr_call *c)
+{
+    return gr_call_output_shape(c, 0, gr_shape_of(gr_call_input(c, 0)), GR_FLOAT32);
+}
+static bool alike_forward(gr_call *c)
+{
+    return gr_copy_(gr_call_output(c, 0), gr_call_input(c, 0)) != NULL;
+}
+static bool hands_over(gr_call *c)
+{
+    return gr_grad_add(c, 0, handed_over);
+}
+
+START_TEST(a_gradient_on_another_device_than_its_input_is_refused)
+{
+    const gr_op alike = {.name = "alike", .shape = alike_shape, .forward = alike_forward, .backward = hands_over};
+    for (int k = 0; k < 2; k++) {
+        gr_tensor *x = gr_ones_with(GR_SHAPE(2), .requires_grad = true, .device = k ? gr_cpu() : gr_cuda(0));
+        handed_over = gr_ones_with(GR_SHAPE(2), .device = k ? gr_cuda(0) : gr_cpu());
+        ck_assert(!gr_backward(gr_apply(&alike, &x, 1, NULL, NULL), .gradient = gr_ones_like(x)));
+        expect_one_error(k ? "grad_add: g is on cuda:0, input 0 of alike is on cpu; both must be on one device"
+                           : "grad_add: g is on cpu, input 0 of alike is on cuda:0; both must be on one device");
+        ck_assert(!gr_has_grad(x));
+    }
+}
+END_TEST
+
 START_TEST(tensors_of_two_devices_are_refused)
 {
     gr_tensor *here = gr_ones_with(GR_SHAPE(2), .device = gr_cpu()), *there = gr_ones(2);
@@ -361,6 +390,7 @@ Suite *device_suite(void)
     tcase_add_test(c, products_are_near_the_cpus);
     tcase_add_test(c, an_index_out_of_range_is_told_with_its_own_line);
     tcase_add_test(c, tensors_of_two_devices_are_refused);
+    tcase_add_test(c, a_gradient_on_another_device_than_its_input_is_refused);
     tcase_add_test(c, a_model_trains_as_on_the_cpu);
     tcase_add_test(c, a_module_moves_whole_with_its_optimizer);
     tcase_add_test(c, elements_go_from_one_cuda_device_to_another);

@@ -97,6 +97,21 @@ START_TEST(a_step_does_not_wait)
 }
 END_TEST
 
+START_TEST(backward_of_a_maximum_does_not_wait)
+{
+    for (int k = 0; k < 2; k++) { /* of numbers, and of NaNs */
+        gr_tensor *x = gr_mul(gr_arange(0, 6, 1.0), k ? (double)NAN : 1);
+        x = gr_requires_grad_(gr_detach(x), true);
+        gr_tensor *most = gr_max(x), *least = gr_min(x);
+        const int64_t before = waits();
+        ck_assert_msg(gr_backward(most) && gr_backward(least), "%s", gr_error());
+        ck_assert_msg(waits() == before, "%s waited", emulator.last_synchronisation());
+        for (int i = 0; i < 6; i++)
+            ck_assert(fabs(gr_at(gr_grad(x), i) - (k ? 2 / 6.0 : i == 0 || i == 5)) < 1e-6);
+    }
+}
+END_TEST
+
 START_TEST(an_optimizer_has_one_launch_for_all_parameters)
 {
     training t = begin_training();
@@ -354,6 +369,7 @@ Suite *emulated_suite(void)
     tcase_add_checked_fixture(c, begin, release_errors);
     tcase_set_timeout(c, 300);
     tcase_add_test(c, a_step_does_not_wait);
+    tcase_add_test(c, backward_of_a_maximum_does_not_wait);
     tcase_add_test(c, an_optimizer_has_one_launch_for_all_parameters);
     tcase_add_test(c, every_launch_may_fail);
     tcase_add_test(c, every_call_may_fail);

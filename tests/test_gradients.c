@@ -220,6 +220,12 @@ static gr_tensor *narrow_square(const gr_tensors *in, void *data)
     (void)data;
     return gr_to(gr_square(in->item[0]), .dtype = GR_FLOAT32);
 }
+static gr_tensor *gives_nothing(const gr_tensors *in, void *data)
+{
+    (void)in, (void)data;
+    return NULL;
+}
+
 START_TEST(gradcheck_refuses_a_wrong_gradient)
 {
     catch_errors();
@@ -235,6 +241,15 @@ START_TEST(gradcheck_refuses_a_wrong_gradient)
     ck_assert(!gr_gradcheck(narrow_square, GR_TENSORS(x)));
     ck_assert_msg(strstr(gr_error(), "the result of f is float32 and requires grad; must be float64 and require it"), "%s", gr_error());
     gr_error_clear();
+    ck_assert(!gr_gradgradcheck(narrow_square, GR_TENSORS(x)));
+    ck_assert_msg(strstr(gr_error(), "gradgradcheck: the result of f is float32 and requires grad; must be float64") != NULL, "%s",
+                  gr_error());
+    gr_error_clear();
+    for (int second = 0; second < 2; second++) {
+        ck_assert(!(second ? gr_gradgradcheck(gives_nothing, GR_TENSORS(x)) : gr_gradcheck(gives_nothing, GR_TENSORS(x))));
+        ck_assert(gr_error() && strstr(gr_error(), "check: the result of f is NULL and no earlier call failed") != NULL);
+        gr_error_clear();
+    }
     gr_set_error_handler(NULL, NULL);
 }
 END_TEST

@@ -128,6 +128,34 @@ START_TEST(a_hook_must_return_what_looks_like_the_gradient)
 }
 END_TEST
 
+static gr_tensor *turned(gr_tensor *gradient, void *data)
+{
+    (void)data;
+    return gr_t(gradient);
+}
+
+static gr_tensor *last_row(gr_tensor *gradient, void *data)
+{
+    (void)data;
+    return gr_expand(gr_narrow(gradient, 0, 1, 1), 2, 2);
+}
+
+START_TEST(a_hook_may_return_a_view_of_the_gradient)
+{
+    gr_tensor *x = LEAF(1, 1, 1, 1), *square = gr_reshape(x, 2, 2), *w = gr_reshape(PLAIN(1, 2, 3, 4), 2, 2);
+    const gr_hook hook = gr_register_hook(square, turned, NULL);
+    gr_retain_grad(square);
+    ck_assert(gr_backward(gr_sum(gr_mul(square, w)), .retain_graph = true));
+    EXPECT(gr_grad(x), 1, 3, 2, 4);
+    EXPECT(gr_reshape(gr_grad(square), 4), 1, 3, 2, 4);
+    gr_hook_remove(hook);
+    gr_tensor *leaf = gr_requires_grad_(gr_ones_like(w), true);
+    gr_register_hook(leaf, last_row, NULL);
+    ck_assert(gr_backward(gr_sum(gr_mul(leaf, w))));
+    EXPECT(gr_reshape(gr_grad(leaf), 4), 3, 4, 3, 4);
+}
+END_TEST
+
 typedef struct {
     gr_tensor *loss; /* NULL when it has been walked */
     bool fails;
@@ -179,6 +207,7 @@ Suite *hooks_suite(void)
                                   a_recorded_pass_runs_hooks_and_adds_to_gradients,
                                   hooks_see_gradients_that_are_asked_for,
                                   a_hook_must_return_what_looks_like_the_gradient,
+                                  a_hook_may_return_a_view_of_the_gradient,
                                   a_pass_within_a_hook_adds_to_the_same_retained_gradient,
                                   an_error_in_a_leafs_hook_fails_the_pass};
     Suite *s = suite_create("hooks");
