@@ -20,7 +20,7 @@ cuda: $(B)/libgradus_cuda.so
 $(B)/libgradus_cuda.so: $(CUDA_OBJECTS)
 	$(NVCC) -shared -Xlinker --no-undefined -cudart static $^ -o $@
 # What the assembler says of each kernel is kept beside the object, for gpu-report.
-$(B)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS) | have-nvcc
+$(CUDA_DTYPES:%=$(B)/cuda/elementwise_loops_%.o): $(B)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS) | have-nvcc
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCC_FLAGS) -DGR_TAG=$* -MMD -MP -c $< -o $@ 2>$@.log || { cat $@.log >&2; false; }
 $(B)/cuda/%.o: cuda/%.cu | have-nvcc
@@ -36,7 +36,7 @@ EMULATED_LOOPS = $(CUDA_DTYPES:%=$(B)/emulator/$(EMULATION)/cuda/elementwise_loo
 emulated: $(EMULATED_PLUGIN)
 $(EMULATED_PLUGIN): $(CUDA_SOURCES:%.cu=$(B)/emulator/$(EMULATION)/%.o) $(EMULATED_LOOPS) $(EMULATOR_$(EMULATION))
 	$(CXX) -shared $(EMULATED_SAN_$(EMULATION)) $^ -lpthread -o $@
-$(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS)
+$(EMULATED_LOOPS): $(B)/emulator/$(EMULATION)/cuda/elementwise_loops_%.o: $(CUDA_LOOPS)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_$(EMULATION)) -O1 -fwrapv -DGR_TAG=$* -MMD -MP -x c++ -c $< -o $@
 
