@@ -16,7 +16,7 @@ typedef struct {
     float w, b, dw, db, loss;
 } plain_tutorial;
 
-typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 /* The sum of x, or of its squares: four chains of lanes, then the tail in order, then the lanes. */
 static inline float sum_of(const float *x, bool squares)

@@ -107,7 +107,8 @@ static void measure(const row *r, const place *p)
     op o = {.row = r};
     for (int i = 0; i < r->inputs; i++) o.in[i] = gr_uniform_(gr_empty(p->elements), r->lo, r->hi);
     /* What the row reads and writes; a copy does both with each byte. */
-    const double moved = (double)p->elements * (4 * r->inputs + (r->gives_bool ? 1 : 4));
+    const size_t each = sizeof(float) * (size_t)r->inputs + (r->gives_bool ? sizeof(bool) : sizeof(float));
+    const double moved = (double)p->elements * (double)each;
     const int64_t bytes = (int64_t)(moved / 2);
     char *from = gr_data(gr_zeros_with(GR_SHAPE(bytes), .dtype = GR_UINT8));
     char *to = gr_data(gr_zeros_with(GR_SHAPE(bytes + APART), .dtype = GR_UINT8));

@@ -5,20 +5,18 @@
 
 #ifdef GR_HAVE_CBLAS
 #include "mlp_floor.h"
+
 /* OpenBLAS's, where it is OpenBLAS */
 extern void openblas_set_num_threads(int) __attribute__((weak));
-#endif
 
-#ifdef GR_HAVE_CBLAS
-
-static void copy_out(gr_tensor *t, float *to)
+static void copy_out(const gr_tensor *t, float *to)
 {
     gr_to_array(t, to, gr_numel(t));
 }
 
 static void load_floor(mlp_floor *f, const network *n, const training *m)
 {
-    *f = (mlp_floor){.layers = n->layers, .rows = n->rows, .rate = 0.01f};
+    *f = (mlp_floor){.layers = n->layers, .rows = n->rows, .rate = (float)LEARNING_RATE};
     memcpy(f->size, n->size, sizeof f->size);
     floor_make(f);
     copy_out(m->x, f->y[0]);
@@ -55,6 +53,8 @@ static void blas_threads(int count)
 
 /* OpenBLAS's own threads: they spin for a while after their last product, so the next block waits.
  */
+enum { SPIN_NS = 60000000 };
+
 static void own_threads_begin(void *state)
 {
     (void)state;
@@ -65,7 +65,7 @@ static void own_threads_end(void *state)
 {
     (void)state;
     blas_threads(1);
-    nanosleep(&(struct timespec){0, 60000000}, NULL);
+    nanosleep(&(struct timespec){0, SPIN_NS}, NULL);
 }
 
 static bench_side split_floor(mlp_floor *f)

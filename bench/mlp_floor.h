@@ -11,7 +11,11 @@
 #include "bench.h"
 #include "models.h"
 
-enum { ALIGNED = 64 };
+enum {
+    ALIGNED = 64, /* bytes of a cache line, */
+    LINE = ALIGNED / sizeof(float),
+    NARROW = 32 /* below so many columns threads share rows instead */
+};
 
 /* y[0] is the input; layer l turns y[l] [rows, size[l]] into y[l + 1]. dy[l] is the gradient of
  * y[l]. */
@@ -31,8 +35,8 @@ typedef struct {
 /* Thread `self` of `threads` takes this part of n, in whole cache lines. */
 static inline share share_of(int n, int self, int threads)
 {
-    const int lines = (n + 15) / 16, first = lines * self / threads * 16,
-              last = lines * (self + 1) / threads * 16;
+    const int lines = (n + LINE - 1) / LINE, first = lines * self / threads * LINE,
+              last = lines * (self + 1) / threads * LINE;
     return (share){first < n ? first : n, last < n ? last : n};
 }
 
@@ -66,7 +70,7 @@ static inline void floor_forward(mlp_floor *m, int l, int self, int threads)
 {
     const int in = m->size[l], out = m->size[l + 1];
     share row = {0, m->rows}, column = {0, out};
-    if (out < 32)
+    if (out < NARROW)
         row = share_of(m->rows, self, threads);
     else
         column = share_of(out, self, threads);
@@ -80,19 +84,19 @@ static inline void floor_forward(mlp_floor *m, int l, int self, int threads)
         for (int j = 0; j < width; j++) y[j] = y[j] + b[j] > least ? y[j] + b[j] : least;
 }
 
-/* Rows of the loss's gradient. */
+/* Rows of the loss's gradient, and their part of the loss. A thread's elements fill whole lines, as its rows do. */
 static inline void floor_loss(mlp_floor *m, int self, int threads)
 {
     const int out = m->size[m->layers], n = m->rows * out;
     const share row = share_of(m->rows, self, threads);
     const float *y = m->y[m->layers], *t = m->target;
-    float *dy = m->dy[m->layers], lane[16] = {0};
+    float *dy = m->dy[m->layers], lane[LINE] = {0};
     const float scale = 2 / (float)n;
     for (int i = row.begin * out; i < row.end * out; i++) dy[i] = scale * (y[i] - t[i]);
-    for (int i = row.begin * out; i + 16 <= row.end * out; i += 16)
-        for (int j = 0; j < 16; j++) lane[j] += (y[i + j] - t[i + j]) * (y[i + j] - t[i + j]);
+    for (int i = row.begin * out; i < row.end * out; i += LINE)
+        for (int j = 0; j < LINE; j++) lane[j] += (y[i + j] - t[i + j]) * (y[i + j] - t[i + j]);
     float sum = 0;
-    for (int j = 0; j < 16; j++) sum += lane[j];
+    for (int j = 0; j < LINE; j++) sum += lane[j];
     m->loss[self] = sum / (float)n;
 }
 
@@ -120,7 +124,7 @@ static inline void floor_update(mlp_floor *m, int l, int self, int threads)
 {
     const int in = m->size[l], out = m->size[l + 1];
     share row = {0, out}, column = {0, in};
-    if (out < 32)
+    if (out < NARROW)
         column = share_of(in, self, threads);
     else
         row = share_of(out, self, threads);
@@ -131,7 +135,7 @@ static inline void floor_update(mlp_floor *m, int l, int self, int threads)
     for (int i = 0; i < height; i++)
         floor_move(m->w[l] + first + (size_t)i * (size_t)in,
                    m->dw[l] + first + (size_t)i * (size_t)in, (size_t)width, m->rate);
-    if (out < 32 && self > 0) return;
+    if (out < NARROW && self > 0) return;
     float *db = m->db[l];
     for (int j = row.begin; j < row.end; j++) db[j] = 0;
     for (int i = 0; i < m->rows; i++)

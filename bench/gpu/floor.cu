@@ -95,7 +95,7 @@ static void *matrix(floor_product kind, int n)
     void *memory;
     uint32_t state = 1;
     for (size_t i = 0; i < count; i++) {
-        state = state * 1664525u + 1013904223u;
+        state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
         wide[i] = (float)(int32_t)state / 2147483648.0f;
         if (!narrow.empty()) narrow[i] = __nv_bfloat16(wide[i]);
     }
