@@ -22,7 +22,7 @@ run() {
     echo "on cuda:0, suite $1: $(grep -a -o 'Checks: [0-9]*' "$work/log" | head -1)"
 }
 
-# Not scalar, gemm, parallel, accuracy: loops of the CPU. Not faults: it is the host's memory that fails there, and
+# Not scalar, gemm, parallel, accuracy: loops of the CPU. Not faults, shortage: it is the host's memory that fails there, and
 # emulated has failures of the device's own.
 suites="kernels print csv csv_refused generator random tensor convert dtypes bfloat16 view view_rules reduce sums
         corners matmul autograd in_place hooks scopes histories gradients properties show graph anomaly tricky nn

@@ -42,6 +42,7 @@
     SUITE(misuse) \
     SUITE(memory) \
     SUITE(faults) \
+    SUITE(shortage) \
     SUITE(threads) \
     SUITE(device) \
     SUITE(emulated)
