@@ -112,16 +112,17 @@ static inline gr_value gr_value_integer(int64_t number)
     v.kind = GR_VALUE_INTEGER;
     return v;
 }
-static inline gr_value gr_value_unsigned(uint64_t number)
-{
-    return gr_value_integer((int64_t)number);
-}
 static inline gr_value gr_value_real(double number)
 {
     gr_value v;
     v.real = number;
     v.kind = GR_VALUE_REAL;
     return v;
+}
+/* What no integer dtype holds is a real. */
+static inline gr_value gr_value_unsigned(uint64_t number)
+{
+    return number <= INT64_MAX ? gr_value_integer((int64_t)number) : gr_value_real((double)number);
 }
 
 /* ---- shapes ---- */

@@ -170,23 +170,36 @@ static double number_of(gr_value v)
     return v.kind == GR_VALUE_REAL ? v.real : (double)v.integer;
 }
 
-/* n = ceil((end - start) / step), exactly for integers; -1: refused */
-static int64_t arange_count(const gr_arange_args *a, bool integers)
+/* n = ceil((end - start) / step), exactly for integers; INT64_MAX: so many, or more; -1: refused */
+GR_WRAPS static int64_t arange_count(const gr_arange_args *a, bool integers)
 {
+    if (integers) {
+        const int64_t start = a->start.integer, end = a->end.integer, step = a->step.integer;
+        if (step == 0 || (step > 0 ? start > end : start < end)) return -1;
+        const uint64_t span = step > 0 ? (uint64_t)end - (uint64_t)start : (uint64_t)start - (uint64_t)end;
+        const uint64_t each = step > 0 ? (uint64_t)step : -(uint64_t)step, count = span / each + (span % each != 0);
+        return count < INT64_MAX ? (int64_t)count : INT64_MAX;
+    }
     const double start = number_of(a->start), end = number_of(a->end), step = number_of(a->step);
     if (!(step != 0) || !isfinite(start) || !isfinite(end) || !isfinite(step) || (step > 0 ? start > end : start < end))
         return -1;
-    if (integers && (a->step.integer > 0 ? a->start.integer > a->end.integer : a->start.integer < a->end.integer)) return -1;
-    if (!integers) {
-        const double count = ceil((end - start) / step);
-        return count < 0x1p62 ? (int64_t)count : -1;
-    }
-    int64_t span;
-    if (__builtin_sub_overflow(a->end.integer, a->start.integer, &span)) return -1;
-    if (a->step.integer == -1) return span == INT64_MIN ? -1 : -span;
-    return span / a->step.integer + (span % a->step.integer != 0);
+    const double count = ceil((end - start) / step);
+    return count < 0x1p63 ? (int64_t)count : INT64_MAX;
 }
 
+/* Into wide, which is int64 or float64. */
+GR_WRAPS static void fill_sequence(gr_tensor *wide, const gr_arange_args *a)
+{
+    int64_t *integer = (int64_t *)(void *)wide->data;
+    double *real = (double *)(void *)wide->data;
+    const double start = number_of(a->start), step = number_of(a->step);
+    for (int64_t i = 0; i < wide->numel; i++) {
+        if (wide->dtype == GR_INT64) integer[i] = (int64_t)((uint64_t)a->start.integer + (uint64_t)i * (uint64_t)a->step.integer);
+        else real[i] = start + (double)i * step;
+    }
+}
+
+/* Computed in host memory, as doubles or int64, then converted. */
 gr_tensor *gr_arange_at(const gr_arange_args *args)
 {
     static const char *const names[] = {"start", "end", "step"};
@@ -203,23 +216,15 @@ gr_tensor *gr_arange_at(const gr_arange_args *args)
                        number_of(args->start), number_of(args->end), number_of(args->step));
     const gr_dtype dtype = args->dtype != GR_DTYPE_DEFAULT ? args->dtype : integers ? GR_INT64 : gr_default_dtype();
     if (dtype == GR_BOOL) return gr_fail(GR_ERROR_ARGUMENT, args->site, "arange", "dtype is bool; must be a number's");
-    gr_make_args made = {.shape = {1, {count}}, .site = args->site, .device = args->device};
-    gr_tensor *x = gr_make("arange", &made, dtype);
+    gr_tensor *x = gr_make("arange", &(gr_make_args){.shape = {1, {count}}, .site = args->site, .device = args->device}, dtype);
     if (!x) return NULL;
-    /* computed in double (integers: int64), converted by the copy kernel */
     gr_thread *t = gr_self();
     gr_tensor *wide = gr_host_like(t, x, integers ? GR_INT64 : GR_FLOAT64);
     if (!wide) {
         gr_take_back(t, x);
         return gr_fail_memory(args->site, "arange", "the sequence", (size_t)count * 8);
     }
-    const double start = number_of(args->start), step = number_of(args->step);
-    for (int64_t i = 0; i < count; i++) {
-        if (integers)
-            ((int64_t *)wide->data)[i] = args->start.integer + i * args->step.integer;
-        else
-            ((double *)(void *)wide->data)[i] = start + (double)i * step;
-    }
+    fill_sequence(wide, args);
     const bool ok = gr_transfer(x, wide);
     gr_tensor_discard(t, wide);
     if (!ok) gr_take_back(t, x);

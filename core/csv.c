@@ -117,14 +117,16 @@ static void take(csv *c)
     c->column = 1;
 }
 
-static void rewind_file(csv *c)
+static bool rewind_file(csv *c)
 {
     c->offset = 0;
     c->at = c->filled = 0;
     c->line = c->column = 1;
     c->row_bytes = 0;
     c->records = 0;
-    if (refill(c) == 0 && c->filled >= 3 && !memcmp(c->chunk, "\xef\xbb\xbf", 3)) c->at = 3;
+    const int state = refill(c);
+    if (state == 0 && c->filled >= 3 && !memcmp(c->chunk, "\xef\xbb\xbf", 3)) c->at = 3; /* UTF-8's byte order mark */
+    return state != BROKEN;
 }
 
 /* ---- numbers ---- */
@@ -139,7 +141,8 @@ static bool store_float(csv *c, gr_number_kind kind, int64_t i)
     case GR_FLOAT64: ((double *)data)[i] = strtod(c->field, NULL); break;
     default: ((uint16_t *)data)[i] = gr_bfloat16_round(strtof(c->field, NULL));
     }
-    if (kind == GR_NUMBER_NONFINITE || isfinite(gr_read_element(c->x, i).real)) return true;
+    gr_value stored;
+    if (kind == GR_NUMBER_NONFINITE || (gr_read_element(c->x, i, &stored) && isfinite(stored.real))) return true;
     char must[64];
     snprintf(must, sizeof must, "within the range of %s", gr_dtype_name[c->dtype]);
     return refuse_field(c, must);
@@ -297,7 +300,7 @@ static bool read_row(csv *c)
 
 static bool read_rows(csv *c)
 {
-    rewind_file(c);
+    if (!rewind_file(c)) return false;
     for (;;) {
         c->row_bytes = 0;
         c->row_line = c->line;
@@ -376,12 +379,16 @@ static bool check_args(const gr_read_csv_args *args, gr_dtype dtype)
     return gr_dtype_fits(dtype, args->site, "read_csv");
 }
 
-/* The table is read into host memory. */
-static gr_tensor *on_default_device(const gr_tensor *host, gr_site site)
+/* The table was read into host memory, which it leaves. */
+static gr_tensor *to_default_device(gr_tensor *host, gr_site site)
 {
+    gr_thread *t = gr_self();
     gr_tensor *x = gr_make("read_csv", &(gr_make_args){.shape = gr_sizes_of(host), .site = site, .device = {-1, 0}},
                            (gr_dtype)host->dtype);
-    return x && gr_transfer(x, host) ? x : NULL;
+    const bool there = x && gr_transfer(x, host);
+    if (x && !there) gr_take_back(t, x);
+    gr_take_back(t, host);
+    return there ? x : NULL;
 }
 
 gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)
@@ -400,5 +407,5 @@ gr_tensor *gr_read_csv_at(const gr_read_csv_args *args)
     gr_plain_numbers_end(numbers);
     if (c->file >= 0) close(c->file);
     gr_deallocate(c);
-    return x && gr_default_place() ? on_default_device(x, args->site) : x;
+    return x && gr_default_place() ? to_default_device(x, args->site) : x;
 }

@@ -9,13 +9,13 @@ typedef struct gr_read_csv_args {
     const char *path;
     gr_site site;
     bool skip_header GR_DEFAULT(false);     /* the first row holds names */
-    char delimiter GR_DEFAULT(',');         /* tab, blank or punctuation, but + - . and quotes */
+    char delimiter GR_DEFAULT(',');         /* tab, blank or punctuation, but + - . " */
     bool allow_nonfinite GR_DEFAULT(false); /* nan, inf, infinity in any case, with a sign */
     gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT); /* default: the default float */
 } gr_read_csv_args;
 
 /* Reads a table of numbers: gr_read_csv("iris.csv", .skip_header = true).
- *   returns [rows, columns]  on the CPU, at least one row, correctly rounded to the dtype (bfloat16: from float32)
+ *   returns [rows, columns]  on the default device, at least one row, correctly rounded to the dtype (bfloat16: from float32)
  *
  * Numbers are decimal, with a point whatever the locale; blanks around them are skipped, and a
  * field may stand in quotes. For integer dtypes each must be an integer in range (3, 3.0 and 3e2

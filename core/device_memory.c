@@ -78,6 +78,13 @@ static gr_storage *take_common(int device, int size_class)
     return s;
 }
 
+static void put_common(gr_storage *s)
+{
+    pthread_mutex_lock(&lock);
+    push(&common[s->device][s->size_class], s);
+    pthread_mutex_unlock(&lock);
+}
+
 static void *ask_device(int device, size_t bytes)
 {
     void *memory = gr_devices[device]->allocate(device, bytes);
@@ -141,11 +148,18 @@ gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes)
     return s;
 }
 
+/* The thread may have no pool yet: another one made what it has adopted, or has shown last. */
 void gr_device_storage_return(gr_thread *t, gr_storage *s)
 {
     atomic_fetch_sub_explicit(&in_use[s->device], (int64_t)s->bytes, memory_order_relaxed);
+    struct gr_device_pool *pool = EXACT && !gr_process_ends ? NULL : pool_of(t, s->device);
+    if (pool) {
+        push(&pool->list[s->size_class], s);
+        return;
+    }
+    if (!gr_process_ends) gr_devices[s->device]->synchronise(s->device); /* others may take it now */
     if (EXACT && !gr_process_ends) release(s);
-    else push(&t->device_pool[s->device]->list[s->size_class], s);
+    else put_common(s);
 }
 
 static int64_t release_list(gr_storage **list)

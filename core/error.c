@@ -1,5 +1,6 @@
 /* error.c - the first error of each thread, its text, and who hears of it. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,28 @@ static void print_error(const char *text, void *data)
     (void)data;
     fprintf(stderr, "%s\n", text);
 }
-static _Atomic(gr_error_handler *) error_handler = print_error;
-static _Atomic(void *) error_data;
+
+/* One of the process. A handler and its data belong together. */
+typedef struct {
+    gr_error_handler *call;
+    void *data;
+} listener;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static listener current = {print_error, NULL};
 
 void gr_set_error_handler(gr_error_handler *handler, void *data)
 {
-    atomic_store(&error_data, data);
-    atomic_store(&error_handler, handler ? handler : print_error);
+    pthread_mutex_lock(&lock);
+    current = (listener){handler ? handler : print_error, data};
+    pthread_mutex_unlock(&lock);
+}
+
+static void tell(const char *text)
+{
+    pthread_mutex_lock(&lock);
+    const listener now = current;
+    pthread_mutex_unlock(&lock);
+    now.call(text, now.data);
 }
 
 const char *gr_error(void)
@@ -66,7 +82,7 @@ void *gr_fail(gr_error_code kind, gr_site site, const char *op, const char *text
     va_end(args);
     t->error_kind = kind;
     t->failed = true;
-    atomic_load(&error_handler)(t->error_text, atomic_load(&error_data));
+    tell(t->error_text);
     const char *stop = getenv("GRADUS_ABORT");
     if (stop && !strcmp(stop, "1")) __builtin_trap();
     return NULL;

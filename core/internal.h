@@ -435,8 +435,8 @@ static inline bool gr_view_is_stale(const gr_tensor *x)
     return gr_unlikely(x->base != NULL) && x->base->value != x->base_value && !(x->flags & GR_UNTRACKED_VIEW);
 }
 gr_dtype gr_resolve_dtype(gr_dtype dtype);
-/* The element at an offset, in elements, from t's first: a real, integer or bool. */
-gr_value gr_read_element(const gr_tensor *t, int64_t offset);
+/* The element at an offset, in elements, from t's first: a real, integer or bool. False after reporting a device's failure. */
+bool gr_read_element(const gr_tensor *t, int64_t offset, gr_value *value);
 /* Whether the dtype holds the number, a fraction aside; reports it if not. Negative integers may wrap into uint8. */
 bool gr_check_number(gr_value number, gr_dtype dtype, gr_site site, const char *op);
 /* A tensor of the open scope, elements undefined, for the public call `op`; args->dtype is not looked at. */

@@ -36,9 +36,18 @@ typedef struct {
     char *text;
     size_t room, used;
     int column;
+    bool failed; /* to read an element */
 } printing;
 
 /* ---- elements ---- */
+
+/* NaN where the device does not give it; then the printing has failed, and no more is read. */
+static gr_value element_at(printing *p, int64_t offset)
+{
+    gr_value v = gr_value_real((double)NAN);
+    if (!p->failed && !gr_read_element(p->t, offset, &v)) p->failed = true;
+    return v;
+}
 
 static int element_text(gr_value v, number_style style, char text[ELEMENT_TEXT])
 {
@@ -73,7 +82,7 @@ static int64_t shown_offset(const printing *p, int axis, int64_t i)
 static void visit(printing *p, int axis, int64_t offset, void (*see)(printing *, gr_value))
 {
     if (axis == p->t->dim) {
-        see(p, gr_read_element(p->t, offset));
+        see(p, element_at(p, offset));
         return;
     }
     const int64_t count = shown_count(p, axis);
@@ -144,7 +153,7 @@ static void put_lines(printing *p, int newlines, int blanks)
 static void put_element(printing *p, int64_t offset)
 {
     char text[ELEMENT_TEXT];
-    const int length = element_text(gr_read_element(p->t, offset), p->style, text);
+    const int length = element_text(element_at(p, offset), p->style, text);
     put_lines(p, 0, p->width - length);
     put(p, text);
 }
@@ -229,7 +238,10 @@ static void put_suffixes(printing *p)
     const gr_tensor *t = p->t;
     char text[96], name[64];
     int taken = p->column + 2;
-    if (t->device != 0) put_suffix(p, "device='cuda:0'", &taken);
+    if (t->device != 0) {
+        snprintf(text, sizeof text, "device='cuda:%d'", gr_place_device(t->device).index);
+        put_suffix(p, text, &taken);
+    }
     if (t->numel == 0 && t->dim != 1) put_sizes(p, &taken);
     if (!dtype_is_plain(t)) {
         snprintf(text, sizeof text, "dtype=torch.%s", gr_dtype_name[t->dtype]);
@@ -243,23 +255,29 @@ static void put_suffixes(printing *p)
         put_suffix(p, "requires_grad=True", &taken);
 }
 
-static void print_tensor(printing *p)
+static void put_tensor(printing *p)
 {
-    const gr_plain_numbers numbers = gr_plain_numbers_begin();
-    p->summary = p->t->numel > SUMMARY_ABOVE;
     put(p, "tensor(");
     if (p->t->numel == 0)
         put(p, "[]");
-    else {
-        choose_style(p);
-        if (p->t->dim == 0)
-            put_element(p, 0);
-        else
-            put_nested(p, 0, 0);
-    }
+    else if (p->t->dim == 0)
+        put_element(p, 0);
+    else
+        put_nested(p, 0, 0);
     put_suffixes(p);
     put_char(p, ')');
+}
+
+/* False after reporting a device's failure. */
+static bool print_tensor(printing *p, const char *op, gr_site site)
+{
+    const gr_plain_numbers numbers = gr_plain_numbers_begin();
+    gr_self()->outside = (gr_outside){op, site};
+    p->summary = p->t->numel > SUMMARY_ABOVE;
+    if (p->t->numel > 0) choose_style(p);
+    if (!p->failed) put_tensor(p);
     gr_plain_numbers_end(numbers);
+    return !p->failed;
 }
 
 /* ---- public ---- */
@@ -275,7 +293,7 @@ bool gr_print_tensor_at(const gr_tensor *t, gr_site site)
 {
     if (!gr_usable(t, site, "print", "t")) return false;
     printing p = {.t = t, .stream = stdout};
-    print_tensor(&p);
+    if (!print_tensor(&p, "print", site)) return false;
     put_char(&p, '\n');
     return gr_stdout_works(site, "print");
 }
@@ -289,7 +307,7 @@ int gr_tensor_text_at(const gr_tensor *t, char *text, size_t bytes, gr_site site
         return -1;
     }
     printing p = {.t = t, .text = text, .room = bytes};
-    print_tensor(&p);
+    const bool printed = print_tensor(&p, "tensor_text", site);
     if (bytes > 0) text[p.used < bytes ? p.used : bytes - 1] = '\0';
-    return (int)p.used;
+    return printed ? (int)p.used : -1;
 }

@@ -120,7 +120,7 @@ static void draw(const drawing *d, gr_dtype dtype, void *out, int64_t n)
 static bool fill(gr_tensor *t, drawing d)
 {
     gr_tensor ordered = gr_in_memory_order(t);
-    d.scalar_form = t->numel < 16 || !t->contiguous;
+    d.scalar_form = t->numel < GR_NORMAL_BLOCK || !t->contiguous;
     if (t->device == 0 && ordered.contiguous) {
         draw(&d, (gr_dtype)t->dtype, t->data, t->numel);
         return true;
@@ -183,26 +183,36 @@ static void double_probabilities(gr_generator *g, bool *out, int64_t n, const vo
     gr_fill_bernoulli_f64(g, out, n, p);
 }
 
+/* p lies in host memory, row-major. */
+static bool are_probabilities(const gr_tensor *p)
+{
+    const float *single = (const float *)(const void *)p->data;
+    const double *wide = (const double *)(const void *)p->data;
+    bool inside = true;
+    for (int64_t i = 0; inside && i < p->numel; i++) {
+        const double v = p->dtype == GR_FLOAT64 ? wide[i] : (double)single[i];
+        inside = v >= 0 && v <= 1;
+    }
+    return inside;
+}
+
 gr_tensor *gr_bernoulli_at(const gr_tensor *p, gr_site site)
 {
     if (!gr_usable(p, site, "bernoulli", "p")) return NULL;
     if (!gr_is_float(p->dtype))
         return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p is %s; must be a float", gr_dtype_name[p->dtype]);
     gr_thread *t = gr_self();
+    t->outside = (gr_outside){"bernoulli", site};
     const bool wide = p->dtype == GR_FLOAT64;
-    gr_tensor *row_major = gr_host_like(t, p, wide ? GR_FLOAT64 : GR_FLOAT32), *result = NULL;
-    bool ok = row_major && gr_can_own(t), inside = true;
-    if (ok) {
-        ok = gr_transfer(row_major, p);
-        for (int64_t i = 0; i < p->numel; i++) {
-            const double v = wide ? ((double *)(void *)row_major->data)[i] : (double)((float *)(void *)row_major->data)[i];
-            inside = inside && v >= 0 && v <= 1;
-        }
-        result = ok && inside ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
-        ok = result && fill_bools(result, wide ? double_probabilities : float_probabilities, row_major->data);
+    gr_tensor *host = gr_host_like(t, p, wide ? GR_FLOAT64 : GR_FLOAT32);
+    bool ok = host && gr_can_own(t) && gr_transfer(host, p);
+    if (ok && !are_probabilities(host)) {
+        gr_tensor_discard(t, host);
+        return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p has an element outside 0 to 1; must be a probability");
     }
-    if (row_major) gr_tensor_discard(t, row_major);
-    if (!inside) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli", "p has an element outside 0 to 1; must be a probability");
+    gr_tensor *result = ok ? gr_tensor_like(t, p, (gr_dtype)p->dtype) : NULL;
+    ok = result && fill_bools(result, wide ? double_probabilities : float_probabilities, host->data);
+    if (host) gr_tensor_discard(t, host);
     if (ok) gr_own(t, result);
     else if (result) gr_tensor_discard(t, result);
     return ok ? result : gr_fail_memory(site, "bernoulli", "the numbers", (size_t)p->numel * gr_dtype_size[p->dtype]);

@@ -191,7 +191,7 @@ void *gr_data_at(gr_tensor *t, gr_site site)
     return gr_usable(t, site, "data", "t") ? t->data : NULL;
 }
 
-gr_value gr_read_element(const gr_tensor *t, int64_t offset)
+bool gr_read_element(const gr_tensor *t, int64_t offset, gr_value *value)
 {
     const size_t size = gr_dtype_size[t->dtype];
     union {
@@ -202,21 +202,24 @@ gr_value gr_read_element(const gr_tensor *t, int64_t offset)
         int32_t i32;
         uint8_t u8;
     } e;
-    if (!gr_devices[t->device]->download(t->device, &e, t->data + offset * (int64_t)size, size)) return gr_value_real((double)NAN);
+    if (!gr_devices[t->device]->download(t->device, &e, t->data + offset * (int64_t)size, size)) return false;
     switch (t->dtype) {
-    case GR_FLOAT32: return gr_value_real((double)e.f);
-    case GR_FLOAT64: return gr_value_real(e.d);
-    case GR_BFLOAT16: return gr_value_real((double)gr_bfloat16_widen(e.half));
-    case GR_INT64: return gr_value_integer(e.i64);
-    case GR_INT32: return gr_value_integer(e.i32);
-    case GR_UINT8: return gr_value_integer(e.u8);
-    default: return gr_value_bool(e.u8 != 0);
+    case GR_FLOAT32: *value = gr_value_real((double)e.f); break;
+    case GR_FLOAT64: *value = gr_value_real(e.d); break;
+    case GR_BFLOAT16: *value = gr_value_real((double)gr_bfloat16_widen(e.half)); break;
+    case GR_INT64: *value = gr_value_integer(e.i64); break;
+    case GR_INT32: *value = gr_value_integer(e.i32); break;
+    case GR_UINT8: *value = gr_value_integer(e.u8); break;
+    default: *value = gr_value_bool(e.u8 != 0);
     }
+    return true;
 }
 
+/* NaN after a failure of the device. */
 static double number_at(const gr_tensor *t, int64_t offset)
 {
-    const gr_value v = gr_read_element(t, offset);
+    gr_value v;
+    if (!gr_read_element(t, offset, &v)) return (double)NAN;
     return v.kind == GR_VALUE_REAL ? v.real : (double)v.integer;
 }
 
@@ -273,6 +276,7 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
     if (a->key != b->key || !gr_same_sizes(a, b)) return false;
     if (a->numel == 0) return true;
     gr_thread *t = gr_self();
+    const bool failed_before = t->failed;
     t->outside = (gr_outside){"equal", site};
     gr_tensor *same = gr_tensor_like(t, a, GR_BOOL), *all = gr_tensor_sized(t, GR_BOOL, a->device, 0, NULL);
     bool equal = false;
@@ -280,12 +284,12 @@ bool gr_equal_at(const gr_tensor *a, const gr_tensor *b, gr_site site)
         const gr_operands o = {{gr_value_tensor(a), gr_value_tensor(b)}, NULL, (gr_dtype)a->dtype};
         gr_kernels_of(a)->elementwise(GR_E_eq, same, &o);
         if (gr_kernels_of(same)->reduce(GR_REDUCE_MIN, all, same, (1u << same->dim) - 1, false))
-            equal = number_at(all, 0) != 0;
+            equal = number_at(all, 0) == 1;
     } else
         gr_fail_memory(site, "equal", "the comparison", (size_t)a->numel + 1);
     if (same) gr_tensor_discard(t, same);
     if (all) gr_tensor_discard(t, all);
-    return equal;
+    return equal && t->failed == failed_before; /* a device may fail meanwhile */
 }
 
 gr_tensors gr_tensors_from_at(gr_tensor *const *item, int64_t count, gr_site site)

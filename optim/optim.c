@@ -36,6 +36,12 @@ static bool usable(const gr_optim *o, gr_site site, const char *op)
 
 /* ---- life ---- */
 
+static void drop_numbers(gr_thread *t, group *g)
+{
+    if (g->numbers) gr_tensor_discard(t, g->numbers);
+    g->numbers = NULL;
+}
+
 static void kill_states(gr_optim *o)
 {
     gr_thread *t = gr_self();
@@ -47,10 +53,7 @@ static void kill_states(gr_optim *o)
                 p->state[s] = NULL;
             }
         }
-    for (uint32_t g = 0; g < o->groups; g++) {
-        if (o->group[g].numbers) gr_tensor_discard(t, o->group[g].numbers);
-        o->group[g].numbers = NULL;
-    }
+    for (uint32_t g = 0; g < o->groups; g++) drop_numbers(t, &o->group[g]);
     o->object.alive = GR_DEAD;
 }
 
@@ -249,18 +252,18 @@ static GR_COLD bool place_states(gr_thread *t, parameter *p, bool ok)
     return ok;
 }
 
-/* The rule's numbers in the memory of x's device: sent when they have changed. */
+/* The rule's numbers in the memory of x's device: sent when they have changed, or have not arrived. */
 static GR_COLD bool numbers_sent(gr_thread *t, group *g, const gr_tensor *x)
 {
     const int64_t size = GR_NUMBERS;
-    if (g->numbers && g->numbers->device == x->device && !memcmp(g->sent, g->number, sizeof g->sent)) return true;
-    if (g->numbers && g->numbers->device != x->device) {
-        gr_tensor_discard(t, g->numbers);
-        g->numbers = NULL;
-    }
+    const bool there = g->numbers && g->numbers->device == x->device;
+    if (there && !memcmp(g->sent, g->number, sizeof g->sent)) return true;
+    if (g->numbers && !there) drop_numbers(t, g);
     if (!g->numbers && !(g->numbers = gr_tensor_sized(t, GR_FLOAT64, x->device, 1, &size))) return false;
     memcpy(g->sent, g->number, sizeof g->sent);
-    return gr_devices[x->device]->upload(x->device, g->numbers->data, g->sent, sizeof g->sent);
+    if (gr_devices[x->device]->upload(x->device, g->numbers->data, g->sent, sizeof g->sent)) return true;
+    drop_numbers(t, g);
+    return false;
 }
 
 static GR_COLD bool refuse_parameter(const group *first, const group *g, uint32_t i, gr_site site, const char *op)

@@ -159,8 +159,8 @@ void refuse_numbers(void)
     REFUSED("arange", "step", !gr_arange(0., 3., 0.));
     REFUSED("arange", "end", !gr_arange(3, 0, 1));
     REFUSED("arange", "end", !gr_arange(0., 3., -1.));
-    REFUSED("arange", "end", !gr_arange(INT64_MIN, INT64_MAX, 1));
-    REFUSED("arange", "step", !gr_arange(0., 1e300, 1e-300));
+    REFUSED("arange", "shape", !gr_arange(INT64_MIN, INT64_MAX, 1));
+    REFUSED("arange", "shape", !gr_arange(0., 1e300, 1e-300));
     REFUSED("arange", "end", !gr_arange((INT64_C(1) << 53) + 1, INT64_C(1) << 53, 2));
     gr_tensors params = {1, &g.leaf};
     REFUSED("optim_sgd", "nesterov", !gr_optim_sgd(params, .nesterov = true));

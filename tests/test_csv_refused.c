@@ -1,4 +1,5 @@
 /* test_csv_refused.c - files that gr_read_csv must refuse, or may: broken, hostile, changing; and what the refusal says. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -322,14 +323,19 @@ START_TEST(a_file_that_changes_while_it_is_read_is_refused_or_read)
 }
 END_TEST
 
-/* What the file holds when the second pass begins. */
+/* What the file holds when the second pass begins; and whether one read fails then, or at the first pass. */
 static const char *later;
-static int reads;
+static int reads, failing_read;
 ssize_t __real_pread(int file, void *bytes, size_t count, off_t at);
 ssize_t __wrap_pread(int file, void *bytes, size_t count, off_t at);
 ssize_t __wrap_pread(int file, void *bytes, size_t count, off_t at)
 {
-    if (later && ++reads == 2) write_text(later);
+    reads++;
+    if (later && reads == 2) write_text(later);
+    if (reads == failing_read) {
+        errno = EIO;
+        return -1;
+    }
     return __real_pread(file, bytes, count, at);
 }
 
@@ -354,6 +360,18 @@ START_TEST(a_file_that_changes_between_the_passes_is_refused)
 }
 END_TEST
 
+START_TEST(a_read_that_fails_once_fails_the_call)
+{
+    write_text("11\n22\n");
+    for (failing_read = 1; failing_read <= 2; failing_read++) {
+        reads = 0;
+        ck_assert_ptr_null(gr_read_csv(path));
+        assert_error(": reading fails; must be a file that can be read", __FILE__, __LINE__ - 1);
+    }
+    failing_read = 0;
+}
+END_TEST
+
 Suite *csv_refused_suite(void)
 {
     const TTest *const tests[] = {empty_files_are_refused,
@@ -368,7 +386,8 @@ Suite *csv_refused_suite(void)
                                   every_flipped_bit_loads_or_is_refused,
                                   a_file_refused_after_half_the_rows_leaves_nothing,
                                   a_file_that_changes_while_it_is_read_is_refused_or_read,
-                                  a_file_that_changes_between_the_passes_is_refused};
+                                  a_file_that_changes_between_the_passes_is_refused,
+                                  a_read_that_fails_once_fails_the_call};
     Suite *suite = suite_create("csv_refused");
     TCase *group = tcase_create("csv_refused");
     tcase_add_checked_fixture(group, set_up, tear_down);

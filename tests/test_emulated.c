@@ -335,6 +335,122 @@ START_TEST(the_hosts_memory_may_fail_beside_the_devices)
 }
 END_TEST
 
+/* ---- what is shown and compared ---- */
+
+static bool print_it(const gr_tensor *x)
+{
+    return gr_print(x);
+}
+static bool text_of(const gr_tensor *x)
+{
+    char text[200];
+    return gr_tensor_text(x, text, sizeof text) >= 0;
+}
+static bool compare_it(const gr_tensor *x)
+{
+    return gr_equal(x, x);
+}
+static bool draw_by(const gr_tensor *x)
+{
+    return gr_bernoulli(x) != NULL;
+}
+
+/* Each of its calls to CUDA fails in turn: then so does the call, and its error has its name. */
+START_TEST(what_is_not_read_is_not_told)
+{
+    static const struct {
+        bool (*call)(const gr_tensor *x);
+        const char *name;
+    } calls[] = {{print_it, ": print: "}, {text_of, ": tensor_text: "}, {compare_it, ": equal: "}, {draw_by, ": bernoulli: "}};
+    gr_tensor *x = gr_full(0.5, 3);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        for (int k = 1;; k++) {
+            gr_item(gr_sum(x)); /* another call, which ran before */
+            emulator.refuse("call", k, 0, false);
+            const bool told = calls[i].call(x);
+            const bool refused = emulator.failures() > 0;
+            emulator.refuse(NULL, 0, 0, false);
+            if (!refused) {
+                ck_assert_int_gt(k, 1);
+                ck_assert(told && !gr_error());
+                break;
+            }
+            ck_assert_msg(!told && gr_error() && strstr(gr_error(), calls[i].name), "call %d of%s tells %d, %s", k, calls[i].name,
+                          told, gr_error() ? gr_error() : "no error");
+            gr_error_clear();
+        }
+}
+END_TEST
+
+START_TEST(a_tensor_is_printed_with_its_device)
+{
+    char text[200];
+    ck_assert(gr_set_default_device(gr_cuda(1)));
+    ck_assert_int_gt(gr_tensor_text(gr_ones(2), text, sizeof text), 0);
+    ck_assert_str_eq(text, "tensor([1., 1.], device='cuda:1')");
+}
+END_TEST
+
+START_TEST(a_table_leaves_the_hosts_memory)
+{
+    const gr_pool_use before = gr_pool_look(gr_self());
+    gr_tensor *table = gr_read_csv("demos/diabetes.csv", .skip_header = true);
+    ck_assert(table && gr_device_of(table).kind == gr_cuda(0).kind);
+    ck_assert_int_eq(gr_pool_look(gr_self()).blocks, before.blocks);
+}
+END_TEST
+
+/* ---- several threads ---- */
+
+static void *free_what_is_given(void *data)
+{
+    gr_tensor *const *given = data;
+    bool ok = gr_free(gr_adopt(given[0])); /* without memory for a pool, which the thread does not have */
+    ok &= gr_adopt(given[1]) != NULL;      /* ends with the thread */
+    return ok ? NULL : (void *)"refused";
+}
+
+START_TEST(a_block_may_end_on_a_thread_that_never_worked_on_the_device)
+{
+    const int64_t before = gr_cuda_memory_allocated(0);
+    gr_tensor *given[] = {gr_release(gr_ones(3)), gr_release(gr_ones(5))};
+    pthread_t thread;
+    void *complaint;
+    ck_assert(given[0] && given[1]);
+    ck_assert_int_eq(pthread_create(&thread, NULL, free_what_is_given, given), 0);
+    ck_assert_int_eq(pthread_join(thread, &complaint), 0);
+    ck_assert_msg(!complaint, "%s", (char *)complaint);
+    ck_assert_int_eq(gr_cuda_memory_allocated(0), before);
+}
+END_TEST
+
+/* ---- an optimizer's numbers ---- */
+
+/* Sent when they have changed. What did not arrive is sent again. */
+START_TEST(numbers_that_were_not_sent_are_sent_by_the_next_step)
+{
+    gr_tensor *p = gr_requires_grad_(gr_zeros(2), true);
+    gr_optim *o = gr_optim_gd(GR_TENSORS(p), .lr = 1);
+    ck_assert(gr_backward(gr_sum(p)) && gr_step(o) && gr_at(p, 0) == -1);
+    for (int k = 1;; k++) {
+        const double before = gr_at(p, 0);
+        ck_assert(gr_optim_set(o, 0, GR_LR, k % 2 ? 2 : 4));
+        emulator.refuse("call", k, 0, false);
+        const bool stepped = gr_step(o);
+        const bool refused = emulator.failures() > 0;
+        emulator.refuse(NULL, 0, 0, false);
+        gr_error_clear();
+        const double rest = before - gr_at(p, 0);
+        ck_assert(rest == (stepped ? (k % 2 ? 2 : 4) : 0) || (refused && !stepped));
+        if (!refused) break;
+        if (stepped) continue;
+        const double again = gr_at(p, 0);
+        ck_assert(gr_step(o));
+        ck_assert_msg(again - gr_at(p, 0) == (k % 2 ? 2 : 4), "call %d: a step of %g", k, again - gr_at(p, 0));
+    }
+}
+END_TEST
+
 /* ---- a device that is lost ---- */
 
 START_TEST(a_lost_device_is_told_once_and_the_cpu_goes_on)
@@ -378,6 +494,11 @@ Suite *emulated_suite(void)
     tcase_add_test(c, kept_blocks_are_given_up_before_memory_is_short);
     tcase_add_test(c, a_module_moves_whole_or_not_at_all);
     tcase_add_test(c, the_hosts_memory_may_fail_beside_the_devices);
+    tcase_add_test(c, what_is_not_read_is_not_told);
+    tcase_add_test(c, a_tensor_is_printed_with_its_device);
+    tcase_add_test(c, a_table_leaves_the_hosts_memory);
+    tcase_add_test(c, a_block_may_end_on_a_thread_that_never_worked_on_the_device);
+    tcase_add_test(c, numbers_that_were_not_sent_are_sent_by_the_next_step);
     tcase_add_test(c, a_lost_device_is_told_once_and_the_cpu_goes_on);
     return s;
 }

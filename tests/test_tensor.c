@@ -68,6 +68,8 @@ START_TEST(makers_without_a_dtype_take_the_default_or_that_of_the_number)
         expect_new(gr_full(1.5, 2, 3), dtypes[d], shape, 1.5);
         expect_new(gr_full(3, 2, 3), GR_INT64, shape, 3);
         expect_new(gr_full((unsigned char)3, 2, 3), GR_INT64, shape, 3);
+        expect_new(gr_full((uint64_t)INT64_MAX, 2, 3), GR_INT64, shape, 0x1p63);
+        expect_new(gr_full((uint64_t)1 << 63, 2, 3), dtypes[d], shape, 0x1p63); /* no integer dtype holds it */
         expect_new(gr_full((bool)true, 2, 3), GR_BOOL, shape, 1);
         ck_assert_int_eq(gr_dtype_of(gr_empty(1)), dtypes[d]);
         ck_assert_int_eq(gr_dtype_of(gr_eye(2)), dtypes[d]);
@@ -160,7 +162,8 @@ END_TEST
 START_TEST(ranges_hold_what_a_loop_would_visit)
 {
     static const int64_t integers[][3] = {{0, 5, 1}, {0, 0, 1}, {5, 0, -2}, {5, 0, -5}, {-3, 4, 3}, {2, 3, 100}, {3, 2, -100},
-                                          {INT64_MAX - 2, INT64_MAX, 1}, {INT64_MIN + 3, INT64_MIN, -2}, {0, 300, 1}};
+                                          {INT64_MAX - 2, INT64_MAX, 1}, {INT64_MIN + 3, INT64_MIN, -2}, {0, 300, 1},
+                                          {INT64_MIN, INT64_MAX, INT64_C(1) << 62}, {INT64_MAX, INT64_MIN, INT64_MIN}};
     for (size_t k = 0; k < sizeof integers / sizeof integers[0]; k++) {
         const int64_t start = integers[k][0], end = integers[k][1], step = integers[k][2];
         gr_tensor *x = gr_arange(start, end, step);
@@ -181,13 +184,15 @@ START_TEST(ranges_hold_what_a_loop_would_visit)
     }
     expect_new(gr_arange_with(7, 8, 1, .dtype = GR_UINT8), GR_UINT8, (gr_shape)S(1), 7);
     static const double wrong[][3] = {{0, 1, 0}, {0, 1, -1}, {1, 0, 1}, {0, (double)NAN, 1}, {0, (double)INFINITY, 1},
-                                      {0, 1, (double)INFINITY}, {-1e300, 1e300, 1}};
+                                      {0, 1, (double)INFINITY}};
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         ck_assert_ptr_null(gr_arange(wrong[k][0], wrong[k][1], wrong[k][2]));
-        expect_one_error("arange: ");
+        expect_one_error("must be finite, step not 0 and leading from start to end");
     }
     ck_assert_ptr_null(gr_arange(INT64_MIN, INT64_MAX, 1));
-    expect_one_error("arange: ");
+    expect_one_error("arange: shape is [9223372036854775807]; must have fewer than 2^63 bytes");
+    ck_assert_ptr_null(gr_arange(-1e300, 1e300, 1));
+    expect_one_error("arange: shape is [9223372036854775807]; must have fewer than 2^63 bytes");
 }
 END_TEST
 

@@ -219,6 +219,46 @@ START_TEST(history_stays_on_its_thread)
 }
 END_TEST
 
+/* Two handlers with data of their own: neither gets the other's. */
+static char first_data, second_data;
+static atomic_bool handlers_are_mixed, handlers_end;
+static void first_handler(const char *text, void *data)
+{
+    (void)text;
+    if (data != &first_data) atomic_store(&handlers_are_mixed, true);
+}
+static void second_handler(const char *text, void *data)
+{
+    (void)text;
+    if (data != &second_data) atomic_store(&handlers_are_mixed, true);
+}
+
+static void *fails_all_the_time(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&handlers_end)) {
+        gr_numel(gr_absent);
+        gr_error_clear();
+    }
+    return NULL;
+}
+
+START_TEST(a_handler_gets_the_data_that_was_set_with_it)
+{
+    pthread_t thread;
+    gr_set_error_handler(first_handler, &first_data);
+    ck_assert_int_eq(pthread_create(&thread, NULL, fails_all_the_time, NULL), 0);
+    for (int i = 0; i < 200000; i++) {
+        gr_set_error_handler(first_handler, &first_data);
+        gr_set_error_handler(second_handler, &second_data);
+    }
+    atomic_store(&handlers_end, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    gr_set_error_handler(NULL, NULL);
+    ck_assert(!atomic_load(&handlers_are_mixed));
+}
+END_TEST
+
 static void *adopts(void *t)
 {
     gr_scope scope = gr_scope_begin();
@@ -268,6 +308,7 @@ Suite *threads_suite(void)
     tcase_add_test(c, each_random_number_is_drawn_by_one_thread);
     tcase_add_test(c, views_on_all_threads_are_counted);
     tcase_add_test(c, history_stays_on_its_thread);
+    tcase_add_test(c, a_handler_gets_the_data_that_was_set_with_it);
     tcase_add_test(c, a_tensor_is_handed_to_another_thread);
     tcase_add_test(c, a_child_process_computes);
     suite_add_tcase(s, c);
