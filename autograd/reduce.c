@@ -256,7 +256,8 @@ static bool whole_backward(gr_call *c)
 {
     gr_tensor *x = c->slot[0].tensor, *y = gr_out(c, 0)->tensor;
     const gr_site site = gr_site_of(c);
-    if (y->device == 0 && !isnan(gr_read_element(y, 0).real)) return extremum_backward(c);
+    gr_value whole;
+    if (y->device == 0 && gr_read_element(y, 0, &whole) && !isnan(whole.real)) return extremum_backward(c);
     gr_tensor *nan = gr_isnan_at(x, site), *equal = gr_eq_at(gr_value_tensor(x), gr_value_tensor(y), site);
     if (!nan || !equal) return false;
     return share_among(c, gr_upstream(c), gr_add_at(gr_value_tensor(nan), gr_value_tensor(equal), site));
