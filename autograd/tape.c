@@ -323,7 +323,11 @@ static __attribute__((noinline)) gr_tensor *run_checked(gr_call *c, gr_thread *t
     if (h.stale && t->recording && c->op->backward && gr_call_is_stale(c)) return run_refreshed(c, t);
     if (c->op->in_place) return run_in_place(c, t, &h);
     const uint32_t owned = t->owned_count;
-    if (!make_outputs(c, t, h.device)) return NULL;
+    struct gr_call *outer = t->running;
+    t->running = c; /* a device that has no memory may fail for another reason, too */
+    const bool made = make_outputs(c, t, h.device);
+    t->running = outer;
+    if (!made) return NULL;
     if (!run_forward(c, t, h.device) || !own_outputs(c, t)) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
     if (h.needs && t->recording && c->op->backward) gr_call_record(c, t, h.oldest, h.reads);

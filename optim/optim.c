@@ -266,6 +266,17 @@ static GR_COLD bool numbers_sent(gr_thread *t, group *g, const gr_tensor *x)
     return false;
 }
 
+static GR_COLD bool send_numbers(gr_thread *t, group *g, const gr_tensor *x, gr_site site)
+{
+    return x->device == 0 || numbers_sent(t, g, x) || gr_fail_memory(site, "step", "the rule's numbers", sizeof g->sent);
+}
+
+/* What a parameter needs that does not lie row-major, or not in the CPU's memory. */
+static GR_COLD bool prepare_elsewhere(gr_thread *t, group *g, parameter *p, bool *made, gr_site site)
+{
+    return send_numbers(t, g, p->tensor, site) && (p->tensor->contiguous || make_state(t, p, ROW_MAJOR, made, site));
+}
+
 static GR_COLD bool refuse_parameter(const group *first, const group *g, uint32_t i, gr_site site, const char *op)
 {
     char name[48];
@@ -283,7 +294,7 @@ static bool prepare(gr_thread *t, gr_optim *o, gr_site site)
             if (gr_unlikely(x->state != GR_LIVE)) ok = refuse_parameter(o->group, &o->group[g], i, site, "step");
             if (!ok || !x->has_grad) continue;
             for (int s = 0; ok && s < o->group[g].states; s++) ok = make_state(t, p, s, &made, site);
-            if (gr_unlikely(!x->contiguous)) ok = ok && make_state(t, p, ROW_MAJOR, &made, site);
+            if (gr_unlikely(!x->contiguous | (x->device != 0))) ok = ok && prepare_elsewhere(t, &o->group[g], p, &made, site);
         }
     for (uint32_t g = 0; made && g < o->groups; g++)
         for (uint32_t i = 0; i < o->group[g].count; i++) ok = place_states(t, &o->group[g].item[i], ok);
@@ -318,8 +329,8 @@ static inline bool update(gr_thread *t, const gr_optim *o, group *g, uint32_t fr
 {
     const gr_tensor *x = g->item[from].tensor;
     int64_t count = 0;
-    if (gr_unlikely(x->device != 0) && !numbers_sent(t, g, x))
-        return gr_fail_memory(site, "step", "the rule's numbers", sizeof g->sent) != NULL;
+    /* They are there, unless the group lies on several devices. */
+    if (gr_unlikely(x->device != 0) && !send_numbers(t, g, x, site)) return false;
     for (uint32_t i = from; i < to; i++)
         if (g->item[i].tensor->has_grad) describe(&g->list[count++], g, &g->item[i]);
     if (count == 0) return true;

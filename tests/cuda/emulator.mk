@@ -41,8 +41,8 @@ device-orders: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
 	GRADUS_EMULATOR_ORDER=rev tests/device.sh $(B) $(B)/emulator/plain/libgradus_cuda.so $(ORDER_SUITES)
 ORDER_SUITES ?= device reduce sums matmul
 device-asan:
-	$(MAKE) DEBUG=1 B=$(B)/debug emulated $(B)/debug/tests/run
-	tests/device.sh $(B)/debug $(B)/debug/emulator/asan/libgradus_cuda.so device
+	$(MAKE) DEBUG=1 B=$(B)/debug emulated demos $(B)/debug/tests/run $(B)/debug/tests/gpu/kernels
+	tests/device.sh $(B)/debug $(B)/debug/emulator/asan/libgradus_cuda.so
 device-planted: $(B)/tests/run $(B)/emulator/plain/libgradus_cuda.so
 	CC="$(CC)" CXX="$(CXX)" tests/cuda/planted.sh $(B)
 .SECONDARY:
