@@ -13,6 +13,7 @@ for isa in base avx2; do
             echo "tests/isa.sh: suite $suite fails with GRADUS_ISA=$isa" >&2
             exit 1
         }
+        grep -a -q 'Checks: [1-9]' "$log" || { echo "tests/isa.sh: suite $suite has no test" >&2; exit 1; }
     done
     echo "GRADUS_ISA=$isa: PyTorch's numbers"
 done

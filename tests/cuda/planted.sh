@@ -33,8 +33,11 @@ for patch in tests/cuda/planted/*.patch; do
     elif GRADUS_EMULATOR_ORDER=$order tests/device.sh "$build" "$copy/build/emulator/plain/libgradus_cuda.so" "$suite" >"$work/log" 2>&1; then
         echo "$name: ERROR, suite $suite passes: $(head -1 "$patch")"
         failed=1
+    elif ! grep -a -m1 'test_[a-z_]*\.c:[0-9]*:\|cuda emulator' "$work/log" >"$work/first"; then
+        echo "$name: ERROR, no test of suite $suite fails: $(tail -1 "$work/log")"
+        failed=1
     else
-        echo "$name: $(grep -a -m1 'test_[a-z_]*\.c:[0-9]*:\|cuda emulator' "$work/log")"
+        echo "$name: $(cat "$work/first")"
         caught=$((caught + 1))
     fi
 done

@@ -90,7 +90,9 @@ for suite in properties corners sums matmul view convert dtypes nn optim; do
         bash -c "sanitizer memcheck $exact/tests/run"
 done
 # Those that tests/device.sh names; emulated is for the emulator.
-for suite in $(sed -n '/^suites="/,/"$/p' tests/device.sh | sed 's/^suites=//' | tr -d '"\n'); do
+suites=$(sed -n '/^suites="/,/"$/p' tests/device.sh | sed 's/^suites=//' | tr -d '"\n')
+[ -n "$suites" ] || missing "tests/device.sh names no suites"
+for suite in $suites; do
     [ "$suite" != emulated ] || continue
     beside "10_suite_$suite" 170 env CK_LOG_FILE_NAME="$logs/$suite.tests" tests/device.sh "$build" "$plugin" "$suite"
 done
