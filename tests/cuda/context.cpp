@@ -52,7 +52,7 @@ context first_context(char *stack, size_t bytes, void (*entry)())
     return top;
 }
 #else
-#error "fibers.cpp needs a context switch for this processor"
+#error "context.cpp needs a context switch for this processor"
 #endif
 
 } // namespace emulator

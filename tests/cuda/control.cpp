@@ -68,29 +68,28 @@ static bool is_number(const char *text, uint64_t *number)
 /* Sets *to to the place of value among the words, which end with NULL; a number gives the place behind them. */
 static bool choose(const char *value, const char *const *words, bool number_too, int *to, uint64_t *number)
 {
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(value, words[i]) == 0) {
-            *to = i;
+    for (*to = 0; words[*to]; ++*to) {
+        if (strcmp(value, words[*to]) == 0) {
             return true;
         }
     }
-    int count = 0;
-    while (words[count]) {
-        count++;
-    }
-    *to = count;
     return number_too && is_number(value, number);
 }
 
-static bool set_failure(const char *value)
+/* "what:k", "what:k:again" */
+static bool set_failure(std::string text)
 {
-    std::string text = value;
+    static const std::string suffix = ":again";
+    uint64_t k;
+    bool again = text.size() > suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+    if (again) {
+        text.resize(text.size() - suffix.size());
+    }
     size_t colon = text.find(':');
-    bool again = text.size() > 6 && text.compare(text.size() - 6, 6, ":again") == 0;
-    if (colon == std::string::npos) {
+    if (colon == std::string::npos || !is_number(text.c_str() + colon + 1, &k) || k == 0) {
         return false;
     }
-    gr_emulator_fail(text.substr(0, colon).c_str(), atoll(text.c_str() + colon + 1), 0, again);
+    gr_emulator_fail(text.substr(0, colon).c_str(), (int64_t)k, 0, again);
     return true;
 }
 
@@ -114,50 +113,46 @@ static bool set_number(const std::string &name, const char *value)
     return true;
 }
 
+/* A setting whose value is one of some words, or for `number_too` a number. take: the word's place, the number. */
+struct word_setting {
+    const char *name;
+    const char *const *words;
+    bool number_too;
+    void (*take)(int place, uint64_t number);
+};
+static void take_protection(int place, uint64_t)
+{
+    setting.protect = place == 1;
+    if (environment_was_read) { /* before that no memory is there */
+        set_protection(setting.protect);
+    }
+}
+static const char *const orders[] = {"fwd", "rev", nullptr}, *const streams[] = {"late", "early", nullptr},
+                         *const drivers[] = {"ok", "absent", "old", "none", nullptr},
+                         *const faults[] = {"error", "abort", nullptr}, *const off_on[] = {"0", "1", nullptr},
+                         *const libraries[] = {"absent", "present", nullptr};
+static const word_setting word_settings[] = {
+    {"ORDER", orders, true, [](int i, uint64_t n) { setting.order = (thread_order)i, setting.seed = n; }},
+    {"STREAMS", streams, true, [](int i, uint64_t n) { setting.streams = (stream_mode)i, setting.stream_seed = n; }},
+    {"DRIVER", drivers, false, [](int i, uint64_t) { setting.driver = (driver_state)i; }},
+    {"FAULT", faults, false, [](int i, uint64_t) { setting.abort_on_fault = i == 1; }},
+    {"PROTECT", off_on, false, take_protection},
+    {"STRUCTS", off_on, false, [](int i, uint64_t) { setting.check_structs = i == 1; }},
+    {"QUIET", off_on, false, [](int i, uint64_t) { setting.quiet = i == 1; }},
+    {"CUBLASLT", libraries, false, [](int i, uint64_t) { setting.cublaslt = i == 1; }}};
+
 static bool set(const std::string &name, const char *value)
 {
-    static const char *const orders[] = {"fwd", "rev", nullptr}, *const streams[] = {"late", "early", nullptr},
-                             *const drivers[] = {"ok", "absent", "old", "none", nullptr},
-                             *const faults[] = {"error", "abort", nullptr}, *const off_on[] = {"0", "1", nullptr},
-                             *const libraries[] = {"absent", "present", nullptr};
-    struct word_setting {
-        const char *name;
-        const char *const *words;
-        bool number_too;
-    };
-    static const word_setting known[] = {{"ORDER", orders, true},       {"STREAMS", streams, true},
-                                         {"DRIVER", drivers, false},    {"FAULT", faults, false},
-                                         {"PROTECT", off_on, false},    {"STRUCTS", off_on, false},
-                                         {"QUIET", off_on, false},      {"CUBLASLT", libraries, false}};
-    for (const word_setting &s : known) {
-        int i = 0;
+    for (const word_setting &s : word_settings) {
+        int place;
         uint64_t number = 0;
         if (name != s.name) {
             continue;
         }
-        if (!choose(value, s.words, s.number_too, &i, &number)) {
+        if (!choose(value, s.words, s.number_too, &place, &number)) {
             return false;
         }
-        if (s.words == orders) {
-            setting.order = (thread_order)i;
-            setting.seed = number;
-        } else if (s.words == streams) {
-            setting.streams = (stream_mode)i;
-            setting.stream_seed = number;
-        } else if (s.words == drivers) {
-            setting.driver = (driver_state)i;
-        } else if (s.words == faults) {
-            setting.abort_on_fault = i == 1;
-        } else if (s.words == libraries) {
-            setting.cublaslt = i == 1;
-        } else if (name == "PROTECT") {
-            setting.protect = i == 1;
-            if (environment_was_read) { /* before that no memory is there */
-                set_protection(i == 1);
-            }
-        } else {
-            (name == "STRUCTS" ? setting.check_structs : setting.quiet) = i == 1;
-        }
+        s.take(place, number);
         return true;
     }
     return name == "FAIL" ? set_failure(value) : set_number(name, value);

@@ -13,7 +13,7 @@ struct copy_plan {
     void *to;
     const void *from;
     size_t bytes;
-    side to_side, from_side;
+    side to_side = side::host, from_side = side::host; /* check_plan finds them out */
 };
 
 static bool is_on_device(const void *p)
@@ -31,7 +31,7 @@ static bool is_whole(const void *p, size_t bytes)
 {
     place at = find_place(p);
     return at.kind == place::unknown ||
-           (at.kind != place::freed_memory && (size_t)((const char *)p - at.start) + bytes <= at.bytes);
+           (at.kind != place::freed_memory && bytes <= at.bytes_from(p));
 }
 
 static cudaError_t check_side(const char *name, const char *which, const void *p, size_t bytes, side wanted)
@@ -88,7 +88,6 @@ struct copy_work : work {
     }
 };
 
-/* `waits`: the host goes on only when the bytes are there. */
 static cudaError_t copy(copy_plan plan, cudaMemcpyKind kind, cudaStream_t stream, bool synchronous)
 {
     CUstream_st *s = stream_of(stream);
@@ -104,7 +103,7 @@ static cudaError_t copy(copy_plan plan, cudaMemcpyKind kind, cudaStream_t stream
     count_bytes(plan);
     bool both = plan.to_side == side::device && plan.from_side == side::device;
     bool to_pageable = plan.to_side == side::host && !is_pinned(plan.to);
-    bool waits = synchronous ? !both : to_pageable;
+    bool waits = synchronous ? !both : to_pageable; /* the host goes on only when the bytes are there */
     auto item = std::make_unique<copy_work>(plan);
     if (!waits && plan.from_side == side::host && !is_pinned(plan.from)) {
         auto *from = (const char *)plan.from;
@@ -155,13 +154,13 @@ extern "C" {
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
     return runtime_call("cudaMemcpy", [&] {
-        return copy({"cudaMemcpy", to, from, bytes, side::host, side::host}, kind, nullptr, true);
+        return copy({"cudaMemcpy", to, from, bytes}, kind, nullptr, true);
     });
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
     return runtime_call("cudaMemcpyAsync", [&] {
-        return copy({"cudaMemcpyAsync", to, from, bytes, side::host, side::host}, kind, stream, false);
+        return copy({"cudaMemcpyAsync", to, from, bytes}, kind, stream, false);
     });
 }
 cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int from_device, size_t bytes,
@@ -172,8 +171,7 @@ cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int f
             return refuse(cudaErrorInvalidValue, "cudaMemcpyPeerAsync: to device %d: %s; from device %d: %s", to_device,
                           describe(to).c_str(), from_device, describe(from).c_str());
         }
-        return copy({"cudaMemcpyPeerAsync", to, from, bytes, side::host, side::host}, cudaMemcpyDeviceToDevice, stream,
-                    false);
+        return copy({"cudaMemcpyPeerAsync", to, from, bytes}, cudaMemcpyDeviceToDevice, stream, false);
     });
 }
 

@@ -138,7 +138,7 @@ struct matmul_work : work {
         }
         compute_matmul(p);
         if (bytes) {
-            memset(workspace, 0xff, bytes); /* who keeps something there loses it */
+            memset(workspace, UNSET, bytes); /* who keeps something there loses it */
         }
     }
 };

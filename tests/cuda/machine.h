@@ -108,6 +108,11 @@ struct place {
     int device;
     const char *start; /* of the block */
     size_t bytes;
+    /* From p, which lies in the block or at its end, to the end. */
+    size_t bytes_from(const void *p) const
+    {
+        return (size_t)(start + bytes - (const char *)p);
+    }
 };
 place find_place(const void *p);
 std::string describe(const void *p);

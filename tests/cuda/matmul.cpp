@@ -31,11 +31,13 @@ static char *element(const matrix &m, int64_t batch, uint64_t row, uint64_t col)
     return (char *)m.data + index * (int64_t)type_bytes(m.type);
 }
 
+__extension__ typedef unsigned __int128 uint128;
 size_t matrix_extent(const matrix &m)
 {
-    matrix at = m;
-    at.data = nullptr;
-    return (size_t)element(at, m.batch - 1, m.rows - 1, m.cols - 1) + type_bytes(m.type);
+    uint64_t along = m.order == CUBLASLT_ORDER_COL ? m.rows : m.cols, across = m.order == CUBLASLT_ORDER_COL ? m.cols : m.rows;
+    uint128 last = (uint128)(m.batch - 1) * (uint64_t)m.batch_stride + (uint128)(across - 1) * (uint64_t)m.ld + along - 1;
+    uint128 bytes = (last + 1) * type_bytes(m.type);
+    return bytes > PTRDIFF_MAX ? SIZE_MAX : (size_t)bytes;
 }
 
 static float tf32(float x)

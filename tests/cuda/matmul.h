@@ -32,7 +32,7 @@ inline size_t type_bytes(int type)
     return type == CUDA_R_64F ? 8 : type == CUDA_R_16BF ? 2 : 4;
 }
 double load_number(const void *p, int type);
-/* Bytes from the first element to behind the last, over all batches. */
+/* Bytes from the first element to behind the last, over all batches; SIZE_MAX: more than any memory has. No stride is negative. */
 size_t matrix_extent(const matrix &m);
 void compute_matmul(const matmul_problem &p);
 

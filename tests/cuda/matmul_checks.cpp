@@ -29,9 +29,8 @@ static cublasStatus_t check_types(const matmul_problem &p)
     bool bf16 = p.compute == CUBLAS_COMPUTE_32F && a == CUDA_R_16BF && b == CUDA_R_16BF && c == d &&
                 (d == CUDA_R_16BF || d == CUDA_R_32F);
     if (p.scale_type != scale || !(same || bf16)) {
-        return refused(CUBLAS_STATUS_NOT_SUPPORTED,
-                             "cublasLtMatmul: types a %d, b %d, c %d, d %d with compute %d, scale %d", a, b, c, d, p.compute,
-                             p.scale_type);
+        return refused(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmul: types a %d, b %d, c %d, d %d with compute %d, scale %d",
+                       a, b, c, d, p.compute, p.scale_type);
     }
     int bias = p.bias_type < 0 ? d : p.bias_type;
     bool bias_fits = bias == d || (bf16 && bias == CUDA_R_16BF);
@@ -45,7 +44,7 @@ static cublasStatus_t check_layout(const char *name, const matrix &m, uint64_t r
 {
     if (m.rows != rows || m.cols != cols || !rows || !cols || rows > INT_MAX || cols > INT_MAX) {
         return GR_EMULATOR_INVALID("%s is %llu x %llu, must be %llu x %llu", name, (unsigned long long)m.rows,
-                          (unsigned long long)m.cols, (unsigned long long)rows, (unsigned long long)cols);
+                                   (unsigned long long)m.cols, (unsigned long long)rows, (unsigned long long)cols);
     }
     if (m.order != CUBLASLT_ORDER_COL && m.order != CUBLASLT_ORDER_ROW) {
         return refused(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmul: order %d of %s", m.order, name);
@@ -53,7 +52,7 @@ static cublasStatus_t check_layout(const char *name, const matrix &m, uint64_t r
     auto least = (int64_t)(m.order == CUBLASLT_ORDER_COL ? m.rows : m.cols);
     if (m.ld < least) {
         return GR_EMULATOR_INVALID("the leading dimension of %s is %lld, must be at least %lld", name, (long long)m.ld,
-                          (long long)least);
+                                   (long long)least);
     }
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -62,12 +61,13 @@ static cublasStatus_t check_batches(const matmul_problem &p)
 {
     int32_t batch = p.d.batch;
     if (batch < 1 || p.a.batch != batch || p.b.batch != batch || p.c.batch != batch) {
-        return GR_EMULATOR_INVALID("batch counts %d, %d, %d, %d of a, b, c, d must be equal", p.a.batch, p.b.batch, p.c.batch, batch);
+        return GR_EMULATOR_INVALID("batch counts %d, %d, %d, %d of a, b, c, d must be equal", p.a.batch, p.b.batch,
+                                   p.c.batch, batch);
     }
-    const matrix &d = p.d;
-    int64_t one = d.ld * (int64_t)((d.order == CUBLASLT_ORDER_COL ? d.cols : d.rows) - 1) +
-                  (int64_t)(d.order == CUBLASLT_ORDER_COL ? d.rows : d.cols);
-    if (batch > 1 && (d.batch_stride < one || p.a.batch_stride < 0 || p.b.batch_stride < 0 || p.c.batch_stride < 0)) {
+    matrix one = p.d;
+    one.batch = 1;
+    bool negative = p.a.batch_stride < 0 || p.b.batch_stride < 0 || p.c.batch_stride < 0 || p.d.batch_stride < 0 || p.bias_stride < 0;
+    if (batch > 1 && (negative || (uint64_t)p.d.batch_stride < matrix_extent(one) / type_bytes(one.type))) {
         return GR_EMULATOR_INVALID("batches of d overlap, or a stride is negative");
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -83,7 +83,7 @@ static cublasStatus_t check_epilogue(const matmul_problem &p)
     }
     if (!is_known || p.transposed[2] != CUBLAS_OP_N) {
         return refused(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmul: epilogue %u, operation %d on c", p.epilogue,
-                             p.transposed[2]);
+                       p.transposed[2]);
     }
     /* The bias goes along d's rows; the real library offers it for column order only. */
     if ((p.epilogue & CUBLASLT_EPILOGUE_BIAS) && p.d.order != CUBLASLT_ORDER_COL) {
@@ -112,8 +112,8 @@ cublasStatus_t check_operand(const char *name, int device, const void *p, size_t
         return GR_EMULATOR_INVALID("%s is %p, must be aligned to %zu bytes", name, p, alignment);
     }
     if (!inside_device_memory(device, p, bytes)) {
-        return GR_EMULATOR_INVALID("%s takes %zu bytes at %p, not all inside a live block of device %d: %s", name, bytes, p, device,
-                          describe(p).c_str());
+        return GR_EMULATOR_INVALID("%s takes %zu bytes at %p, not all inside a live block of device %d: %s", name, bytes, p,
+                                   device, describe(p).c_str());
     }
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -140,9 +140,9 @@ cublasStatus_t check_addresses(const matmul_problem &p, int device, const uint64
         return GR_EMULATOR_INVALID("d overlaps an operand");
     }
     if (p.epilogue & CUBLASLT_EPILOGUE_BIAS) {
-        size_t bytes = type_bytes(p.bias_type < 0 ? p.d.type : p.bias_type);
-        size_t elements = p.m + (size_t)(p.d.batch - 1) * (size_t)p.bias_stride;
-        return check_operand("bias", device, p.bias, elements * bytes, bytes);
+        auto type = (cudaDataType)(p.bias_type < 0 ? p.d.type : p.bias_type);
+        matrix bias = {type, CUBLASLT_ORDER_COL, p.m, 1, (int64_t)p.m, p.d.batch, p.bias_stride, nullptr};
+        return check_operand("bias", device, p.bias, matrix_extent(bias), type_bytes(type));
     }
     return CUBLAS_STATUS_SUCCESS;
 }

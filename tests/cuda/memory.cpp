@@ -10,6 +10,7 @@
 #include <map>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #ifdef GR_EMULATOR_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
@@ -249,10 +250,12 @@ static void forget_old()
         recent_bytes -= bytes;
         bool taken = false;
         for (const arena &a : arenas) {
-            auto last = a.live.lower_bound(start + bytes); /* behind the last block that begins before the end */
-            taken |= last != a.live.begin() && (--last)->first + last->second > start;
+            /* behind the last block that begins, or whose fence does, before the end */
+            auto last = a.live.lower_bound(start + bytes + GRAIN);
+            taken |= last != a.live.begin() && (--last)->first + rounded(last->second) + GRAIN > start;
         }
-        auto first = ((uintptr_t)start + 4095) & ~(uintptr_t)4095, last = ((uintptr_t)start + bytes) & ~(uintptr_t)4095;
+        auto page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        auto first = ((uintptr_t)start + page - 1) & ~(page - 1), last = ((uintptr_t)start + bytes) & ~(page - 1);
         if (!taken && last > first) {
             madvise((void *)first, last - first, MADV_DONTNEED);
         }
@@ -357,8 +360,7 @@ place find_place(const void *p)
 bool inside_device_memory(int device, const void *p, size_t bytes)
 {
     place at = find_place(p);
-    return at.kind == place::device_memory && at.device == device &&
-           (size_t)((const char *)p - at.start) + bytes <= at.bytes;
+    return at.kind == place::device_memory && at.device == device && bytes <= at.bytes_from(p);
 }
 
 static std::string near_block(const arena &a, int device, const char *p)

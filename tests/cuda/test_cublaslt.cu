@@ -18,8 +18,8 @@ struct matmul_case {
     cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
     cudaDataType type = CUDA_R_32F, result = CUDA_R_32F, scale = CUDA_R_32F;
     double alpha = 1, beta = 0;
+    int64_t bias_stride = 0; /* elements between the biases of two batches */
     int pad = 0;        /* added to each leading dimension */
-    int shortage = 0;   /* taken from the buffer of d, in bytes */
     uint64_t workspace = 0;
 };
 
@@ -49,15 +49,14 @@ struct operand {
 
 static cublasLtHandle_t handle;
 
-static cublasLtMatrixLayout_t make_layout(cudaDataType type, int rows, int cols, int ld, int batch, int stride, bool row_order)
+static cublasLtMatrixLayout_t make_layout(cudaDataType type, int rows, int cols, int64_t ld, int batch, int64_t stride, bool row_order)
 {
     cublasLtMatrixLayout_t layout;
     int32_t order = row_order ? CUBLASLT_ORDER_ROW : CUBLASLT_ORDER_COL, count = batch;
-    int64_t offset = stride;
     GOOD(cublasLtMatrixLayoutCreate(&layout, type, (uint64_t)rows, (uint64_t)cols, ld));
     GOOD(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_ORDER, &order, sizeof order));
     GOOD(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-    GOOD(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &offset, sizeof offset));
+    GOOD(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride));
     return layout;
 }
 static cublasLtMatmulDesc_t make_desc(const matmul_case &x, const void *bias)
@@ -72,6 +71,7 @@ static cublasLtMatmulDesc_t make_desc(const matmul_case &x, const void *bias)
     GOOD(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_POINTER_MODE, &mode, sizeof mode));
     GOOD(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
     GOOD(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+    GOOD(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &x.bias_stride, sizeof x.bias_stride));
     return desc;
 }
 
@@ -149,7 +149,7 @@ static cublasStatus_t run_case(const matmul_case &x, double tolerance)
         CHECK(count >= 1 && found[0].workspaceSize <= x.workspace);
         const S *alpha = x.on_device ? scalars.device : scalars.host.data();
         status = cublasLtMatmul(handle, desc, alpha, a.data.device, la, b.data.device, lb, alpha + 1, c.data.device, lc,
-                                c.data.device + x.shortage, lc, &found[0].algo, workspace.device, x.workspace, nullptr);
+                                c.data.device, lc, &found[0].algo, workspace.device, x.workspace, nullptr);
     }
     if (status == CUBLAS_STATUS_SUCCESS) {
         expect_products(x, a, b, c, bias.host, tolerance);
@@ -257,7 +257,8 @@ struct call {
     size_t workspace_bytes = 0;
     float alpha_number = 1, beta_number = 1;
     const void *alpha = &alpha_number, *beta = &beta_number;
-    int a_rows = 5, a_ld = 5, b_ld = 11, c_ld = 5, d_ld = 5, d_cols = 7, d_batch = 1;
+    int a_rows = 5, b_ld = 11, c_ld = 5, d_cols = 7, d_batch = 1;
+    int64_t a_ld = 5, d_ld = 5;
     cudaDataType b_type = CUDA_R_32F, d_type = CUDA_R_32F;
     const cublasLtMatmulAlgo_t *algo = nullptr;
     cudaStream_t stream = nullptr;
@@ -300,6 +301,8 @@ static void wrong_arguments_are_refused()
     REFUSED(invalid, c_ld = 4);
     REFUSED(invalid, d_ld = 4);
     REFUSED(invalid, d_ld = 6); /* 5 + 6 * 6 elements do not fit in 35 */
+    REFUSED(invalid, a_ld = (int64_t)1 << 62); /* times columns and bytes: 0 in 64 bits */
+    REFUSED(invalid, d_ld = (int64_t)1 << 62);
     REFUSED(invalid, d_cols = 8);
     REFUSED(invalid, d_batch = 2);
     REFUSED(unsupported, b_type = CUDA_R_16BF);
@@ -341,6 +344,13 @@ static void wrong_arguments_are_refused()
     rows.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
     rows.m = 0;
     CHECK(run_float(rows) == invalid);
+    matmul_case strided;
+    strided.epilogue = CUBLASLT_EPILOGUE_BIAS;
+    strided.batch = 2;
+    for (int64_t stride : {(int64_t)-1, (int64_t)1, (int64_t)1 << 62}) { /* before the bias's block, and behind it */
+        strided.bias_stride = stride;
+        CHECK(run_float(strided) == invalid);
+    }
 }
 
 static void work_is_queued_and_can_fail()

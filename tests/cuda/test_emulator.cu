@@ -161,12 +161,16 @@ static void copies_out_of_bounds_are_refused()
     CHECK(cudaMemcpy(nullptr, host, 8, in) == cudaErrorInvalidValue);
     CHECK(cudaMemset(x.device, 0, 41) == cudaErrorInvalidValue);
     CHECK(cudaMemset(host, 0, 4) == cudaErrorInvalidValue);
+    const size_t wraps = (size_t)0 - 4; /* behind x + 1 this many bytes end, in 64 bits, inside x again */
+    CHECK(cudaMemset(x.device + 1, 0, wraps) == cudaErrorInvalidValue);
+    CHECK(cudaMemcpy(x.device + 1, host, wraps, in) == cudaErrorInvalidValue);
+    CHECK(cudaMemcpyPeerAsync(x.device + 1, 0, x.device, 0, wraps, nullptr) == cudaErrorInvalidValue);
     OK(cudaMemcpy(nullptr, host, 0, in));
     OK(cudaMemcpy(x.device, host, 40, cudaMemcpyDefault));
     cudaGetLastError();
 }
 
-static void queue_twice(buffer<float> *x)
+static void launch_some(buffer<float> *x)
 {
     GR_LAUNCH(set_all, 1, 32, 0, nullptr, x->device, 1.0f, 32);
     cudaGetLastError();
@@ -201,8 +205,8 @@ static void faults_lose_the_device()
             GR_LAUNCH(give_up, 2, 64, 0, nullptr);
         } else {
             gr_emulator_fail("kernel", 2, 0, false);
-            queue_twice(&x);
-            queue_twice(&x);
+            launch_some(&x);
+            launch_some(&x);
         }
         OK(cudaGetLastError());
         set_on(nullptr, x, 1);
@@ -232,6 +236,10 @@ static void failures_come_on_request()
     gr_emulator_fail("call", 1, cudaErrorNotSupported, true);
     CHECK(cudaMalloc(&p, 4) == cudaErrorNotSupported && cudaDeviceSynchronize() == cudaErrorNotSupported);
     CHECK(gr_emulator_failures() == 2);
+    CHECK(!gr_emulator_set("FAIL", "cudaMalloc") && !gr_emulator_set("FAIL", "cudaMalloc:twice"));
+    CHECK(!gr_emulator_set("FAIL", "cudaMalloc:1:forever") && !gr_emulator_set("FAIL", "cudaMalloc:0"));
+    CHECK(gr_emulator_set("FAIL", "cudaMalloc:1:again") && cudaMalloc(&p, 4) == cudaErrorMemoryAllocation);
+    CHECK(cudaMalloc(&p, 4) == cudaErrorMemoryAllocation);
     gr_emulator_fail("launch", 1, 0, false);
     buffer<float> x(N);
     GR_LAUNCH(set_all, BLOCKS, BLOCK, 0, nullptr, x.device, 1.0f, N);
