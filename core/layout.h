@@ -37,7 +37,7 @@ enum {
     GR_OF_MODULE = 16      /* a module owns it */
 };
 
-/* The header of a tensor, three cache lines. The first holds all that a call on equal shapes reads. A header goes back
+/* The header of a tensor, four cache lines. The first holds all that a call on equal shapes reads. A header goes back
  * to the pool only when its scope ends, so the tape may point to it even after gr_free. */
 struct gr_tensor {
     char *data; /* of element 0 */

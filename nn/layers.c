@@ -17,20 +17,17 @@ static bool only(gr_tensors *out, gr_tensor *y)
 
 static bool relu_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
-    (void)m;
-    return only(out, gr_relu_at(in->item[0], gr_self()->forward_site));
+    return gr_module_takes(m, in, 1) && only(out, gr_relu_at(in->item[0], gr_self()->forward_site));
 }
 
 static bool tanh_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
-    (void)m;
-    return only(out, gr_tanh_at(in->item[0], gr_self()->forward_site));
+    return gr_module_takes(m, in, 1) && only(out, gr_tanh_at(in->item[0], gr_self()->forward_site));
 }
 
 static bool sigmoid_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
-    (void)m;
-    return only(out, gr_sigmoid_at(in->item[0], gr_self()->forward_site));
+    return gr_module_takes(m, in, 1) && only(out, gr_sigmoid_at(in->item[0], gr_self()->forward_site));
 }
 
 static const gr_module_type relu_type = {.name = "ReLU", .forward = relu_forward},
@@ -57,6 +54,7 @@ gr_module *gr_nn_sigmoid_at(gr_site site)
 static bool flatten_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const gr_nn_flatten_args *a = gr_module_data(m);
+    if (!gr_module_takes(m, in, 1)) return false;
     return only(out, gr_flatten_at(&(gr_flatten_args){.x = in->item[0], .site = gr_self()->forward_site,
                                                       .start_dim = a->start_dim, .end_dim = a->end_dim}));
 }
@@ -92,6 +90,7 @@ gr_module *gr_nn_flatten_at(const gr_nn_flatten_args *a)
 static bool sequential_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     gr_tensor *x = in->item[0];
+    if (!gr_module_takes(m, in, 1)) return false;
     if (m->children == 0) return only(out, x);
     for (uint32_t i = 0; i < m->children; i++) {
         const gr_tensors between = {1, &x};

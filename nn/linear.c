@@ -163,6 +163,7 @@ typedef struct {
 static bool module_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const linear_data *l = gr_module_data(m);
+    if (!gr_module_takes(m, in, 1)) return false;
     out->count = 1;
     out->item[0] = linear(in->item[0], l->weight, l->bias, gr_self()->forward_site);
     return out->item[0] != NULL;

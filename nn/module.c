@@ -237,6 +237,13 @@ bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out)
 }
 
 /* What a user's forward gave back, and that it did. */
+bool gr_module_refuse(const gr_module *m, const gr_tensors *in, int64_t count)
+{
+    gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "forward", "in holds %lld tensors; must be %lld for %s", (long long)in->count,
+            (long long)count, m->type->name);
+    return false;
+}
+
 static GR_COLD bool check_results(const gr_module *m, bool ok, const gr_tensors *out, gr_site site)
 {
     char name[80];

@@ -29,6 +29,12 @@ struct gr_module {
     void *data; /* behind this struct */
 };
 
+/* For forward functions: whether `in` holds as many tensors as m takes; reports it if not. */
+GR_COLD bool gr_module_refuse(const gr_module *m, const gr_tensors *in, int64_t count);
+static inline bool gr_module_takes(const gr_module *m, const gr_tensors *in, int64_t count)
+{
+    return gr_likely(in->count == count) || gr_module_refuse(m, in, count);
+}
 /* Its forward function, unchecked, for modules that run others. */
 bool gr_module_run(gr_module *m, const gr_tensors *in, gr_tensors *out);
 /* Whether m, the argument `name`, is alive. */

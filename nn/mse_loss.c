@@ -89,9 +89,7 @@ gr_tensor *gr_mse_loss_at(const gr_loss_args *a)
 static bool module_forward(gr_module *m, const gr_tensors *in, gr_tensors *out)
 {
     const gr_reduction *reduction = gr_module_data(m);
-    if (in->count != 2)
-        return gr_fail(GR_ERROR_ARGUMENT, gr_self()->forward_site, "mse_loss", "in holds %lld tensors; must be 2, x and target",
-                       (long long)in->count) != NULL;
+    if (!gr_module_takes(m, in, 2)) return false;
     out->count = 1;
     out->item[0] = gr_mse_loss_at(&(gr_loss_args){.x = in->item[0], .target = in->item[1], .site = gr_self()->forward_site,
                                                   .reduction = *reduction});

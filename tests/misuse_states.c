@@ -122,8 +122,10 @@ void refuse_modules(void)
     REFUSED("linear", "x", gr_forward_all(g.module, GR_ABSENT).count == 0);
     REFUSED("linear", "x", !gr_forward(deep, g.leaf)); /* the first two have run */
     REFUSED("flatten", "start_dim", !gr_forward(flat, g.n));
-    REFUSED("mse_loss", "in", !gr_forward(g.mse, g.n));
-    REFUSED("mse_loss", "in", !gr_forward(g.mse, g.n, g.n, g.n));
+    REFUSED("forward", "in", !gr_forward(g.mse, g.n));
+    REFUSED("forward", "in", !gr_forward(g.mse, g.n, g.n, g.n));
+    REFUSED("forward", "in", !gr_forward(g.module, g.n, g.n));
+    REFUSED("forward", "in", !gr_forward(deep, g.n, g.n));
     REFUSED("forward", "in", !gr_forward(g.mse, g.n, g.n, g.n, g.n, g.n, g.n, g.n, g.n, g.n));
     REFUSED("forward", "in", !gr_forward_at(g.mse, &(gr_tensors){0, NULL}, GR_HERE));
     REFUSED_AS("gr_forward_at", "forward", "in", "NULL", !gr_forward_at(g.mse, NULL, GR_HERE));

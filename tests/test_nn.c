@@ -284,6 +284,23 @@ START_TEST(wrong_shapes_are_named)
 }
 END_TEST
 
+START_TEST(a_module_refuses_what_it_would_not_look_at)
+{
+    catch_errors();
+    gr_module *const m[] = {gr_nn_linear(3, 2), gr_nn_relu(), gr_nn_tanh(), gr_nn_sigmoid(), gr_nn_flatten(), gr_nn_sequential(gr_nn_relu())};
+    gr_tensor *x = gr_ones(4, 3);
+    for (size_t i = 0; i < sizeof m / sizeof *m; i++) {
+        ck_assert_ptr_null(gr_forward(m[i], x, x));
+        expect_one_error("forward: in holds 2 tensors; must be 1 for ");
+        ck_assert_ptr_nonnull(gr_forward(m[i], x));
+    }
+    ck_assert_ptr_null(gr_forward(gr_nn_mse_loss(), x));
+    expect_one_error("forward: in holds 1 tensors; must be 2 for MSELoss");
+    ck_assert_ptr_null(gr_forward(gr_nn_sequential(m[1], gr_nn_mse_loss()), x));
+    expect_one_error("forward: in holds 1 tensors; must be 2 for MSELoss");
+}
+END_TEST
+
 Suite *nn_suite(void)
 {
     Suite *s = suite_create("nn");
@@ -300,6 +317,7 @@ Suite *nn_suite(void)
     tcase_add_test(c, a_parameter_that_a_gradient_will_reach_is_not_converted);
     tcase_add_test(c, rows_lie_by_the_dimensions_that_are_longer_than_1);
     tcase_add_test(c, wrong_shapes_are_named);
+    tcase_add_test(c, a_module_refuses_what_it_would_not_look_at);
     suite_add_tcase(s, c);
     return s;
 }
