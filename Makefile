@@ -172,7 +172,7 @@ analyze: $(B)/elementwise_api.h
 # Lines of the library that no test reaches, against tests/unreached.txt, where each has a reason.
 coverage:
 	tests/install.sh
-	$(MAKE) DEBUG= B=$(B)/coverage OPT="-O0 --coverage" LOOPS_OPT=-O0 LDFLAGS=--coverage covered
+	$(MAKE) DEBUG= B=$(B)/coverage OPT="-O0 --coverage -fprofile-update=atomic" LOOPS_OPT=-O0 LDFLAGS=--coverage covered
 covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
 	find $(B) -name '*.gcda' -delete
 	$(B)/tests/run
