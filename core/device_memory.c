@@ -138,8 +138,8 @@ gr_storage *gr_device_storage_take(gr_thread *t, int device, size_t bytes)
     const int size_class = gr_class_of(bytes);
     struct gr_device_pool *pool = t->scope ? pool_of(t, device) : NULL;
     if (!pool) return NULL;
-    gr_storage *s = pop(&pool->list[size_class]);
-    if (!s) s = take_common(device, size_class);
+    gr_storage *s = EXACT ? NULL : pop(&pool->list[size_class]); /* exact: a block of the class may be too small */
+    if (!s && !EXACT) s = take_common(device, size_class);
     if (!s) s = grow(pool, device, size_class, bytes);
     if (!s && gr_device_pool_release(t, device)) s = grow(pool, device, size_class, bytes);
     if (!s) return NULL;
