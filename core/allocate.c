@@ -8,6 +8,7 @@
 #include "core/internal.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+#define DEBUG_MOST ((size_t)1 << 33) /* bytes: of far more than there is, sanitizers make the program's end */
 
 #ifndef GR_DEBUG
 
@@ -57,12 +58,11 @@ static void poison(void *memory, size_t bytes)
     MARK_UNDEFINED(memory, bytes);
 }
 
-/* No byte more than asked for: the first one beyond is a finding. Of far more than there is, sanitizers make the
- * program's end. */
+/* No byte more than asked for: the first one beyond is a finding. */
 void *gr_allocate(size_t bytes)
 {
     void *memory = NULL;
-    if (bytes >= (size_t)1 << 33 || posix_memalign(&memory, LINE, bytes ? bytes : 1)) return NULL;
+    if (bytes >= DEBUG_MOST || posix_memalign(&memory, LINE, bytes ? bytes : 1)) return NULL;
     poison(memory, bytes);
     return memory;
 }

@@ -15,8 +15,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gr_storage *common[GR_DEVICES][GR_CLASSES];
 static _Atomic int64_t reserved[GR_DEVICES], in_use[GR_DEVICES];
 
-bool gr_process_ends;
-void (*gr_devices_thread_end)(void);
+_Atomic bool gr_process_ends;
+void (*_Atomic gr_devices_thread_end)(void);
 
 /* In a debug build every block is the device's own, exact, and ends when it is freed: then tools see each byte too far. */
 #ifdef GR_DEBUG
@@ -24,8 +24,9 @@ enum { EXACT = true };
 #else
 enum { EXACT = false };
 #endif
-/* Asking the device takes microseconds: small blocks are cut from slabs, which stay until the process ends. */
-enum { SLAB = 2 << 20, SMALL = 128 << 10 };
+/* Asking the device takes microseconds: small blocks are cut from slabs, which stay until the process ends.
+ * They are aligned as the device aligns its own: vector loads and copies want it. */
+enum { SLAB = 2 << 20, SMALL = 128 << 10, ALIGNED = 256 };
 typedef struct slab {
     struct slab *next;
     void *memory;
@@ -105,7 +106,7 @@ static bool cut_slab(struct gr_device_pool *pool, int device, int size_class, si
     *new = (slab){slabs, memory};
     slabs = new;
     pthread_mutex_unlock(&lock);
-    const size_t step = (bytes + 255) / 256 * 256; /* vector loads and copies want it */
+    const size_t step = (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
     for (size_t at = 0; at + step <= SLAB; at += step) {
         gr_storage *s = new_header(device, size_class, bytes, (char *)memory + at);
         if (s) push(&pool->list[size_class], s);

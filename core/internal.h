@@ -207,8 +207,8 @@ bool gr_device_pool_release(gr_thread *t, int device);
 /* What waits in the thread's lists goes to the common ones; and at the end of the process to the device. */
 void gr_device_pools_end(gr_thread *t);
 void gr_device_memory_end(void);
-extern bool gr_process_ends;                 /* devices may be gone: they are not called any more */
-extern void (*gr_devices_thread_end)(void);  /* the plug-in's part in the end of a thread; NULL without one */
+extern _Atomic bool gr_process_ends;                 /* devices may be gone: they are not called any more */
+extern void (*_Atomic gr_devices_thread_end)(void);  /* the plug-in's part in the end of a thread; NULL without one */
 /* Bytes that the pool holds of a device's memory, or those of them that are in use. */
 int64_t gr_device_bytes(int device, bool of_the_pool);
 

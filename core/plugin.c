@@ -18,6 +18,7 @@
 #endif
 #define PLUGIN "libgradus_cuda.so"
 enum { FIRST = 1, PATH = 4096 };
+_Static_assert(FIRST + GR_PLUGIN_DEVICES <= GR_DEVICES, "each device has a place");
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const gr_device_api *api;

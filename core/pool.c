@@ -5,10 +5,12 @@
 
 #include "core/internal.h"
 
+enum { FIRST_CAPACITY = 64, FIRST_HEADERS = 4096 };
+
 bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
 {
     if (count < *capacity) return true;
-    const uint32_t wanted = *capacity ? 2 * *capacity : 64;
+    const uint32_t wanted = *capacity ? 2 * *capacity : FIRST_CAPACITY;
     if (wanted <= *capacity) return false;
     void *old, *grown = gr_allocate(wanted * size);
     if (!grown) return false;
@@ -26,8 +28,8 @@ bool gr_grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
 static pthread_mutex_t common_lock = PTHREAD_MUTEX_INITIALIZER;
 static gr_storage *common[GR_CLASSES];
 static _Atomic int64_t common_count;
-/* Small blocks are cut from slabs, which stay until the process ends. */
-enum { SLAB = 64 << 10, SMALL = 1024, HEADER = 64 };
+/* Small blocks are cut from slabs, which stay until the process ends and begin with a line that links them. */
+enum { SLAB = 64 << 10, SMALL = 1024, HEADER = 64, LINK = 64 };
 _Static_assert(sizeof(gr_storage) <= HEADER, "a storage's header is one cache line");
 static void *slabs;
 static _Atomic int64_t blocks_made, slab_count; /* that the system has given and not got back */
@@ -98,14 +100,14 @@ static gr_storage *slab_cut(gr_thread *t, int size_class, size_t bytes)
     slab_count++;
     pthread_mutex_unlock(&common_lock);
     const size_t step = HEADER + bytes;
-    for (size_t at = 64 + step; at + step <= SLAB; at += step) {
+    for (size_t at = LINK + step; at + step <= SLAB; at += step) {
         gr_storage *s = (gr_storage *)(slab + at);
         storage_init(s, size_class, bytes);
         s->next = t->pool[size_class];
         t->pool[size_class] = s;
         t->pool_bytes += bytes;
     }
-    gr_storage *first = (gr_storage *)(slab + 64);
+    gr_storage *first = (gr_storage *)(slab + LINK);
     storage_init(first, size_class, bytes);
     return first;
 }
@@ -185,7 +187,7 @@ bool gr_headers_room(gr_thread *t, uint32_t count)
 {
     if (!t->scope) return false;
     if (t->headers + count > t->ready_capacity) {
-        const uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : 4096;
+        const uint32_t capacity = t->ready_capacity ? 2 * t->ready_capacity : FIRST_HEADERS;
         gr_tensor **ready = gr_allocate(capacity * sizeof *ready);
         if (!ready) return false;
         if (t->ready_count) memcpy(ready, t->ready, t->ready_count * sizeof *ready);
@@ -213,9 +215,9 @@ static gr_tensor *take_spare(uint32_t count)
 
 static gr_tensor *cut_headers(uint32_t count)
 {
-    char *slab = gr_allocate(64 + count * HEADER_BYTES);
+    char *slab = gr_allocate(LINK + count * HEADER_BYTES);
     if (!slab) return NULL;
-    memset(slab, 0, 64 + count * HEADER_BYTES);
+    memset(slab, 0, LINK + count * HEADER_BYTES);
     pthread_mutex_lock(&common_lock);
     memcpy(slab, &header_slabs, sizeof header_slabs);
     header_slabs = slab;
@@ -224,7 +226,7 @@ static gr_tensor *cut_headers(uint32_t count)
     pthread_mutex_unlock(&common_lock);
     gr_tensor *chain = NULL;
     for (uint32_t i = count; i-- > 0;) {
-        gr_tensor *header = (gr_tensor *)(void *)(slab + 64 + i * HEADER_BYTES);
+        gr_tensor *header = (gr_tensor *)(void *)(slab + LINK + i * HEADER_BYTES);
         header->base = chain;
         chain = header;
     }
