@@ -62,13 +62,18 @@ static bool to_forward(gr_call *c)
     return gr_transfer(gr_out(c, 0)->tensor, c->slot[0].tensor);
 }
 
+/* dy to input i, on whose device it must be; gr_grad_add converts its dtype. */
+static bool hand_dy_back(gr_call *c, int i)
+{
+    const gr_to_args back = {.x = gr_call_gradient(c, 0), .site = gr_site_of(c), .dtype = GR_DTYPE_DEFAULT,
+                             .device = gr_place_device(c->slot[i].tensor->device)};
+    gr_tensor *dx = gr_to_at(&back);
+    return dx && gr_grad_add(c, i, dx);
+}
+
 static bool to_backward(gr_call *c)
 {
-    const gr_tensor *x = c->slot[0].tensor;
-    const gr_to_args back = {.x = gr_call_gradient(c, 0), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype,
-                             .device = gr_place_device(x->device)};
-    gr_tensor *dx = gr_to_at(&back);
-    return dx && gr_grad_add(c, 0, dx);
+    return hand_dy_back(c, 0);
 }
 
 static const gr_op to_op = {.name = "to", .shape = to_shape, .forward = to_forward, .backward = to_backward,
@@ -187,7 +192,7 @@ static bool source_forward(gr_call *c)
 
 static bool source_backward(gr_call *c)
 {
-    return hand_zeros(c) && (!gr_call_needs(c, 1) || gr_grad_add(c, 1, gr_call_gradient(c, 0)));
+    return hand_zeros(c) && (!gr_call_needs(c, 1) || hand_dy_back(c, 1));
 }
 
 static const char *const copy_names[] = {"x", "source"};

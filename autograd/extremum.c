@@ -156,7 +156,7 @@ static bool pair_backward(gr_call *c)
     index = whole ? gr_reshape_at(index, kept_shape, site) : NULL;
     gr_tensor *place = gr_arange_at(&(gr_arange_args){.start = gr_value_integer(0), .end = gr_value_integer(x->axis[a->dim].size),
                                                       .step = gr_value_integer(1), .site = site,
-                                                      .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}});
+                                                      .dtype = GR_INT64, .device = gr_place_device(x->device)});
     place = place ? gr_reshape_at(place, count, site) : NULL;
     gr_tensor *here = place && index ? gr_eq_at(gr_value_tensor(place), gr_value_tensor(index), site) : NULL;
     return here && gr_grad_add(c, 0, gr_where_at(here, gr_value_tensor(whole), gr_value_integer(0), site));

@@ -36,6 +36,8 @@ static bool where_shape(gr_call *c)
     gr_dtype dtype;
     if (in[0]->dtype != GR_BOOL)
         return gr_call_fail(c, "condition is %s; must be bool, as comparisons give", gr_dtype_name[in[0]->dtype]);
+    for (int i = 1; i < 3; i++)
+        if (in[i] && in[i]->device != in[0]->device) return gr_call_same_key(c, 0, i);
     if (!where_dtype(c, in[1], in[2], &dtype)) return false;
     int dim = 0;
     int64_t size[GR_MAX_DIMS];

@@ -300,8 +300,42 @@ START_TEST(tensors_of_two_devices_are_refused)
     expect_one_error("add: a is on cpu, b is on cuda:0");
     ck_assert_ptr_null(gr_mse_loss(there, here));
     expect_one_error("is on cuda:0, target is on cpu");
+    gr_tensor *operand[2] = {here, there};
+    for (int k = 0; k < 2; k++) { /* a condition is read as operands are */
+        ck_assert_ptr_null(gr_where(gr_gt(operand[k], 0), operand[!k], 0));
+        expect_one_error(k ? "where: condition is on cuda:0, a is on cpu; both" : "where: condition is on cpu, a is on cuda:0; both");
+        ck_assert_ptr_null(gr_where(gr_gt(operand[k], 0), 0, operand[!k]));
+        expect_one_error(k ? "where: condition is on cuda:0, b is on cpu; both" : "where: condition is on cpu, b is on cuda:0; both");
+    }
     ck_assert_ptr_null(gr_zeros_with(GR_SHAPE(2), .device = gr_cuda(100)));
     expect_one_error("zeros: device is cuda:100; must be cuda:0 to cuda:");
+}
+END_TEST
+
+/* dx = dy at the index: of ones, 0 0 1 in each row. */
+START_TEST(gradients_do_not_depend_on_the_default_device)
+{
+    for (int k = 0; k < 2; k++) {
+        gr_set_default_device(k ? gr_cpu() : gr_cuda(0));
+        gr_tensor *x = gr_to(gr_reshape(gr_arange(0.0, 6, 1), 2, 3), .device = k ? gr_cuda(0) : gr_cpu());
+        ck_assert_msg(gr_requires_grad_(x, true) && gr_backward(gr_sum(gr_max_dim(x, 1).values)), "%s", gr_error());
+        for (int i = 0; i < 6; i++) ck_assert(gr_at(gr_grad(x), i / 3, i % 3) == (i % 3 == 2));
+    }
+}
+END_TEST
+
+/* The source is broadcast: each of its elements stands in two rows, and gets twice what they get. */
+START_TEST(the_gradient_of_copy_goes_back_to_the_sources_device)
+{
+    for (int k = 0; k < 2; k++)
+        for (int d = 0; d < 2; d++) {
+            gr_tensor *source = gr_ones_with(GR_SHAPE(3), .dtype = d ? GR_FLOAT64 : GR_FLOAT32, .requires_grad = true,
+                                             .device = k ? gr_cuda(0) : gr_cpu());
+            gr_tensor *x = gr_zeros_with(GR_SHAPE(2, 3), .device = k ? gr_cpu() : gr_cuda(0));
+            ck_assert_msg(gr_copy_(x, source) && gr_backward(gr_sum(gr_mul(x, 5))), "%s", gr_error());
+            ck_assert(gr_device_of(gr_grad(source)).kind == gr_device_of(source).kind);
+            for (int i = 0; i < 3; i++) ck_assert(gr_at(gr_grad(source), i) == 10);
+        }
 }
 END_TEST
 
@@ -391,6 +425,8 @@ Suite *device_suite(void)
     tcase_add_test(c, an_index_out_of_range_is_told_with_its_own_line);
     tcase_add_test(c, tensors_of_two_devices_are_refused);
     tcase_add_test(c, a_gradient_on_another_device_than_its_input_is_refused);
+    tcase_add_test(c, gradients_do_not_depend_on_the_default_device);
+    tcase_add_test(c, the_gradient_of_copy_goes_back_to_the_sources_device);
     tcase_add_test(c, a_model_trains_as_on_the_cpu);
     tcase_add_test(c, a_module_moves_whole_with_its_optimizer);
     tcase_add_test(c, elements_go_from_one_cuda_device_to_another);
