@@ -170,10 +170,24 @@ static bool strides_for(const gr_tensor *x, gr_geometry *g)
     return true;
 }
 
+/* The product of g's sizes but that of dimension `without`. Where one is 0 so is it, however large the others. False: too
+ * large. */
+static bool sizes_product(const gr_geometry *g, int without, int64_t *product)
+{
+    bool fits = true;
+    *product = 1;
+    for (int d = 0; d < g->dim; d++) {
+        if (d == without) continue;
+        if (g->axis[d].size == 0) return *product = 0, true;
+        fits = fits && !__builtin_mul_overflow(*product, g->axis[d].size, product);
+    }
+    return fits;
+}
+
 /* The sizes asked for, with -1 resolved; reports what does not fit. */
 static bool resolve_sizes(const gr_tensor *x, const gr_shape *shape, gr_geometry *g, const char *op, gr_site site)
 {
-    int64_t known = 1;
+    int64_t known;
     int unknown = -1;
     bool fits = shape->count >= 0 && shape->count <= GR_MAX_DIMS;
     g->dim = shape->count;
@@ -182,8 +196,9 @@ static bool resolve_sizes(const gr_tensor *x, const gr_shape *shape, gr_geometry
         if (shape->size[d] == -1 && unknown < 0)
             unknown = d;
         else
-            fits = shape->size[d] >= 0 && !__builtin_mul_overflow(known, shape->size[d], &known);
+            fits = shape->size[d] >= 0;
     }
+    fits = fits && sizes_product(g, unknown, &known);
     if (fits && unknown >= 0) {
         fits = known > 0 && x->numel % known == 0;
         if (fits) g->axis[unknown].size = x->numel / known;
@@ -267,18 +282,14 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
     if (start > end)
         return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "start_dim is %d, end_dim is %d; must not start after the end",
                        args->start_dim, args->end_dim);
-    gr_shape shape = {0, {0}};
-    int64_t merged = 1;
+    gr_geometry merged = {0}, g = {0};
     char text[GR_SHAPE_TEXT];
-    for (int d = start; d <= end && d < x->dim; d++)
-        if (__builtin_mul_overflow(merged, x->axis[d].size, &merged))
-            return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "x is %s; the new dimension's size must be less than 2^63",
-                           gr_shape_text(x, text));
-    for (int d = 0; d < start; d++) shape.size[shape.count++] = x->axis[d].size;
-    shape.size[shape.count++] = merged;
-    for (int d = end + 1; d < x->dim; d++) shape.size[shape.count++] = x->axis[d].size;
-    gr_geometry g = {0};
-    if (!resolve_sizes(x, &shape, &g, "flatten", site)) return NULL;
+    for (int d = start; d <= end && d < x->dim; d++) merged.axis[merged.dim++] = x->axis[d];
+    for (int d = 0; d < start; d++) g.axis[g.dim++].size = x->axis[d].size;
+    if (!sizes_product(&merged, -1, &g.axis[g.dim++].size))
+        return gr_fail(GR_ERROR_ARGUMENT, site, "flatten", "x is %s; the new dimension's size must be less than 2^63",
+                       gr_shape_text(x, text));
+    for (int d = end + 1; d < x->dim; d++) g.axis[g.dim++].size = x->axis[d].size;
     return view_or_copy(&flatten_op, x, &g, site);
 }
 
@@ -298,13 +309,11 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
     gr_geometry g = {.dim = shape.count};
     const int added = shape.count - x->dim;
     bool fits = added >= 0 && shape.count <= GR_MAX_DIMS;
-    bool counted = true;
-    int64_t numel = 1;
+    int64_t numel;
     for (int d = 0; fits && d < shape.count; d++) {
         const gr_axis old = d < added ? (gr_axis){1, 0} : x->axis[d - added];
         const int64_t size = shape.size[d] == -1 && d >= added ? old.size : shape.size[d];
         fits = size >= 0 && (old.size == size || old.size == 1);
-        counted = counted && !__builtin_mul_overflow(numel, size, &numel);
         g.axis[d] = (gr_axis){size, size == old.size && d >= added ? old.stride : 0};
     }
     char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
@@ -312,7 +321,7 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
         return gr_fail(GR_ERROR_ARGUMENT, site, "expand",
                        "x is %s, shape is %s; sizes must be x's, only 1 may grow, -1 keeps a size", gr_shape_text(x, have),
                        gr_sizes_text(&shape, want));
-    if (!counted || numel > GR_MOST_ELEMENTS)
+    if (!sizes_product(&g, -1, &numel) || numel > GR_MOST_ELEMENTS)
         return gr_fail(GR_ERROR_ARGUMENT, site, "expand", "shape is %s; must have fewer than 2^60 elements",
                        gr_sizes_text(&shape, want));
     return gr_geometry_run(&expand_op, x, &g, site);

@@ -102,6 +102,23 @@ START_TEST(views_that_cannot_be_are_refused)
 }
 END_TEST
 
+/* Where one size is 0 there are no elements, however large the others: their product is not asked for. */
+START_TEST(empty_views_may_have_huge_sizes)
+{
+    const int64_t huge = INT64_C(1) << 40;
+    gr_tensor *x = gr_requires_grad_(gr_zeros(huge, huge, 0), true);
+    gr_tensor *const views[] = {gr_unsqueeze(x, 1), gr_reshape(x, 0, huge, huge), gr_view(x, huge, huge, 0, 3),
+                                gr_flatten(x), gr_flatten(x, .start_dim = 1),
+                                gr_expand(x, huge, huge, huge, 0), gr_select(x, 1, 7),
+                                gr_transpose(x, 0, 2), gr_narrow(x, 0, 5, huge - 5), gr_squeeze(gr_unsqueeze(x, 0))};
+    for (size_t k = 0; k < sizeof views / sizeof views[0]; k++) {
+        ck_assert_msg(views[k] && gr_numel(views[k]) == 0, "view %d: %s", (int)k, gr_error());
+        ck_assert_msg(gr_backward(views[k], .gradient = gr_zeros_like(views[k])), "view %d: %s", (int)k, gr_error());
+    }
+    ck_assert(gr_size(views[3], 0) == 0 && gr_size(views[4], 0) == huge && gr_size(views[4], 1) == 0);
+}
+END_TEST
+
 /* ---- gradients through views that are taken again after their base has changed ---- */
 
 /* Views of a base that is expanded, or whose elements do not lie row-major, see what is written through others. */
@@ -137,6 +154,7 @@ Suite *view_rules_suite(void)
     TCase *c = tcase_create("view rules");
     tcase_add_test(c, strides_and_offsets_are_pytorchs);
     tcase_add_test(c, views_that_cannot_be_are_refused);
+    tcase_add_test(c, empty_views_may_have_huge_sizes);
     tcase_add_loop_test(c, views_taken_again_have_right_gradients, 0, 4);
     suite_add_tcase(s, c);
     return s;
