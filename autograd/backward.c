@@ -341,8 +341,7 @@ static inline bool apply_rule(gr_thread *t, gr_task *task, gr_call *c)
     const bool ok = c->op->backward(c) && !t->failed;
     t->running = NULL;
     if (gr_unlikely(!ok)) {
-        if (!t->failed)
-            gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "backward of the op gives no reason; must report it: gr_call_fail");
+        gr_call_unexplained(c, "backward");
         if (!task->create_graph) gr_owned_release(t, owned, task->site);
         return false;
     }

@@ -4,11 +4,6 @@
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
 
-static bool hand_dy(gr_call *c)
-{
-    return gr_grad_add(c, 0, gr_call_gradient(c, 0));
-}
-
 /* ---- clone, to: y = x, dx = dy ---- */
 
 static bool clone_shape(gr_call *c)
@@ -27,10 +22,10 @@ static bool copy_forward(gr_call *c)
     return true;
 }
 
-static const gr_op clone_op = {.name = "clone", .shape = clone_shape, .forward = copy_forward, .backward = hand_dy,
+static const gr_op clone_op = {.name = "clone", .shape = clone_shape, .forward = copy_forward, .backward = gr_hand_dy,
                               .rule = "dx = dy"};
 static const gr_op contiguous_op = {.name = "contiguous", .shape = clone_shape, .forward = copy_forward,
-                                    .backward = hand_dy, .rule = "dx = dy"};
+                                    .backward = gr_hand_dy, .rule = "dx = dy"};
 
 gr_tensor *gr_clone_at(gr_tensor *x, gr_site site)
 {
@@ -108,13 +103,7 @@ static bool detach_shape(gr_call *c)
     return true;
 }
 
-static bool nothing(gr_call *c)
-{
-    (void)c;
-    return true;
-}
-
-static const gr_op detach_op = {.name = "detach", .shape = detach_shape, .forward = nothing};
+static const gr_op detach_op = {.name = "detach", .shape = detach_shape, .forward = gr_no_work};
 
 gr_tensor *gr_detach_at(gr_tensor *x, gr_site site)
 {
@@ -122,21 +111,6 @@ gr_tensor *gr_detach_at(gr_tensor *x, gr_site site)
 }
 
 /* ---- in place: the old value gets a gradient of zeros, copy_'s source gets dy ---- */
-
-static bool same_as_input(gr_call *c)
-{
-    (void)c; /* output 0 is described as input 0 already */
-    return true;
-}
-
-static bool hand_zeros(gr_call *c)
-{
-    const gr_tensor *x = c->slot[0].tensor;
-    if (!gr_call_needs(c, 0)) return true;
-    const gr_make_args zeros = {.shape = gr_sizes_of(x), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype,
-                                .device = gr_place_device(x->device)};
-    return gr_grad_add(c, 0, gr_zeros_at(&zeros));
-}
 
 static bool fill_forward(gr_call *c)
 {
@@ -147,7 +121,7 @@ static bool fill_forward(gr_call *c)
 
 static const char *const fill_names[] = {"x", "value"};
 #define FILL(text) \
-    {.name = text, .shape = same_as_input, .forward = fill_forward, .backward = hand_zeros, .in_place = true, .overwrites = true, \
+    {.name = text, .shape = gr_no_work, .forward = fill_forward, .backward = gr_hand_zeros, .in_place = true, .overwrites = true, \
      .input_names = fill_names, .rule = "dx = 0"}
 static const gr_op fill_op = FILL("fill_"), zero_op = FILL("zero_");
 
@@ -192,7 +166,7 @@ static bool source_forward(gr_call *c)
 
 static bool source_backward(gr_call *c)
 {
-    return hand_zeros(c) && (!gr_call_needs(c, 1) || hand_dy_back(c, 1));
+    return gr_hand_zeros(c) && (!gr_call_needs(c, 1) || hand_dy_back(c, 1));
 }
 
 static const char *const copy_names[] = {"x", "source"};

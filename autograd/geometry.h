@@ -14,7 +14,5 @@ bool gr_make_view(gr_call *c, const gr_geometry *g);
 /* A shape function for ops whose attributes are a gr_geometry. */
 bool gr_geometry_shape(gr_call *c);
 gr_tensor *gr_geometry_run(const gr_op *op, gr_tensor *x, const gr_geometry *g, gr_site site);
-/* A forward function for what needs no work. */
-bool gr_no_work(gr_call *c);
 
 #endif

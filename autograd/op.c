@@ -1,6 +1,9 @@
-/* op.c - users' ops: running one, and what its functions may ask of the call. */
+/* op.c - users' ops: running one, and what its functions may ask of the call; and what the library's own ops share. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "autograd/tape.h"
 
 static bool op_is_sound(const gr_op *op, gr_site site)
@@ -47,6 +50,26 @@ bool gr_call_place_fits(const gr_call *c, int i, int count, const char *op)
     return false;
 }
 
+bool gr_call_unexplained(const gr_call *c, const char *function)
+{
+    gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "%s of the op gives no reason; must report it: gr_call_fail",
+            function);
+    return false;
+}
+
+bool gr_call_fail(const gr_call *c, const char *text, ...)
+{
+    char line[384];
+    if (!gr_call_place_fits(c, 0, 1, "call_fail")) return false;
+    if (!text) return gr_call_unexplained(c, "call_fail");
+    va_list args;
+    va_start(args, text);
+    vsnprintf(line, sizeof line, text, args);
+    va_end(args);
+    gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), c->op->name, "%s", line);
+    return false;
+}
+
 int gr_call_inputs(const gr_call *c)
 {
     return gr_call_place_fits(c, 0, 1, "call_inputs") ? c->inputs : -1;
@@ -83,6 +106,42 @@ bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
     if (fits && gr_set_sizes(gr_call_new(c, i, dtype), shape.count, shape.size)) return true;
     return gr_call_fail(c, "shape of output %d is %s; must have sizes of 0 or more, fewer than 2^63 bytes", i,
                         gr_sizes_text(&shape, text));
+}
+
+/* ---- for the library's ops: functions and parts of functions that several share ---- */
+
+bool gr_no_work(gr_call *c)
+{
+    (void)c;
+    return true;
+}
+
+bool gr_hand_dy(gr_call *c)
+{
+    return gr_grad_add(c, 0, gr_call_gradient(c, 0));
+}
+
+bool gr_hand_zeros(gr_call *c)
+{
+    const gr_tensor *x = c->slot[0].tensor;
+    if (!gr_call_needs(c, 0)) return true;
+    const gr_make_args zeros = {.shape = gr_sizes_of(x), .site = gr_site_of(c), .dtype = (gr_dtype)x->dtype,
+                                .device = gr_place_device(x->device)};
+    return gr_grad_add(c, 0, gr_zeros_at(&zeros));
+}
+
+bool gr_call_same_key(gr_call *c, int i, int j)
+{
+    const gr_tensor *a = c->slot[i].tensor, *b = c->slot[j].tensor;
+    if (gr_likely(a->key == b->key)) return true;
+    const char *first = gr_input_name(c->op, c->inputs, i), *second = gr_input_name(c->op, c->inputs, j);
+    if (a->device != b->device)
+        return gr_call_fail(c, "%s is on %s, %s is on %s; both must be on one device", first,
+                            gr_devices[a->device]->name, second, gr_devices[b->device]->name);
+    static const char *const constant[GR_DTYPES] = {"GR_FLOAT32", "GR_FLOAT64", "GR_BFLOAT16", "GR_INT64",
+                                                    "GR_INT32",   "GR_UINT8",   "GR_BOOL"};
+    return gr_call_fail(c, "%s is %s, %s is %s; both must have one dtype: gr_to(%s, .dtype = %s)", first,
+                        gr_dtype_name[a->dtype], second, gr_dtype_name[b->dtype], second, constant[a->dtype]);
 }
 
 gr_tensor *gr_call_view(gr_call *c)

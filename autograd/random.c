@@ -14,21 +14,6 @@ static bool float_shape(gr_call *c)
     return gr_is_float(t->dtype) || gr_call_fail(c, "t is %s; must be a float", gr_dtype_name[t->dtype]);
 }
 
-static bool any_shape(gr_call *c)
-{
-    (void)c;
-    return true;
-}
-
-static bool zero_gradient(gr_call *c)
-{
-    const gr_tensor *t = c->slot[0].tensor;
-    if (!gr_call_needs(c, 0)) return true;
-    const gr_make_args zeros = {.shape = gr_sizes_of(t), .site = gr_site_of(c), .dtype = (gr_dtype)t->dtype,
-                                .device = gr_place_device(t->device)};
-    return gr_grad_add(c, 0, gr_zeros_at(&zeros));
-}
-
 static bool filled(gr_call *c, bool ok)
 {
     if (!ok) gr_fail_memory(gr_site_of(c), c->op->name, "the numbers",
@@ -62,12 +47,12 @@ static bool bernoulli_forward(gr_call *c)
 
 static const char *const names[] = {"t"};
 #define RANDOM(text, checks, draws) \
-    {.name = text, .shape = checks, .forward = draws, .backward = zero_gradient, .attribute_bytes = sizeof(bounds), \
-     .in_place = true, .overwrites = true, .input_names = names}
+    {.name = text, .shape = checks, .forward = draws, .backward = gr_hand_zeros, .attribute_bytes = sizeof(bounds), \
+     .in_place = true, .overwrites = true, .input_names = names, .rule = "dt = 0"}
 static const gr_op uniform_op = RANDOM("uniform_", float_shape, uniform_forward),
                    normal_op = RANDOM("normal_", float_shape, normal_forward),
                    exponential_op = RANDOM("exponential_", float_shape, exponential_forward),
-                   bernoulli_op = RANDOM("bernoulli_", any_shape, bernoulli_forward);
+                   bernoulli_op = RANDOM("bernoulli_", gr_no_work, bernoulli_forward);
 
 static gr_tensor *run(const gr_op *op, gr_tensor *t, bounds b, gr_site site)
 {

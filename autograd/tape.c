@@ -1,6 +1,4 @@
 /* tape.c - the door: checks a call, runs it, and keeps it on the tape if somebody wants its gradient. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "autograd/tape.h"
@@ -64,41 +62,6 @@ static GR_COLD gr_tensor *refuse_input(gr_call *c, int i)
         gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name,
                 "%s has history of another thread; must be used on the thread that recorded it: gr_detach", name);
     return NULL;
-}
-
-/* A user's function that fails says why; if it does not, this does. Returns false. */
-static GR_COLD bool unexplained(const gr_call *c, const char *function)
-{
-    gr_fail(GR_ERROR_STATE, gr_site_of(c), c->op->name, "%s of the op gives no reason; must report it: gr_call_fail",
-            function);
-    return false;
-}
-
-bool gr_call_fail(const gr_call *c, const char *text, ...)
-{
-    char line[384];
-    if (!gr_call_place_fits(c, 0, 1, "call_fail")) return false;
-    if (!text) return unexplained(c, "call_fail");
-    va_list args;
-    va_start(args, text);
-    vsnprintf(line, sizeof line, text, args);
-    va_end(args);
-    gr_fail(GR_ERROR_ARGUMENT, gr_site_of(c), c->op->name, "%s", line);
-    return false;
-}
-
-bool gr_call_same_key(gr_call *c, int i, int j)
-{
-    const gr_tensor *a = c->slot[i].tensor, *b = c->slot[j].tensor;
-    if (gr_likely(a->key == b->key)) return true;
-    const char *first = gr_input_name(c->op, c->inputs, i), *second = gr_input_name(c->op, c->inputs, j);
-    if (a->device != b->device)
-        return gr_call_fail(c, "%s is on %s, %s is on %s; both must be on one device", first,
-                            gr_devices[a->device]->name, second, gr_devices[b->device]->name);
-    static const char *const constant[GR_DTYPES] = {"GR_FLOAT32", "GR_FLOAT64", "GR_BFLOAT16", "GR_INT64",
-                                                    "GR_INT32",   "GR_UINT8",   "GR_BOOL"};
-    return gr_call_fail(c, "%s is %s, %s is %s; both must have one dtype: gr_to(%s, .dtype = %s)", first,
-                        gr_dtype_name[a->dtype], second, gr_dtype_name[b->dtype], second, constant[a->dtype]);
 }
 
 void gr_running(const gr_thread *t, gr_site *site, const char **op)
@@ -199,7 +162,7 @@ static bool make_outputs(gr_call *c, gr_thread *t, uint8_t device)
         y->numel = -1; /* not described yet */
         out[k].tensor = y;
     }
-    bool ok = c->op->shape(c) || unexplained(c, "shape");
+    bool ok = c->op->shape(c) || gr_call_unexplained(c, "shape");
     for (int k = 0; ok && k < c->outputs; k++)
         ok = out[k].tensor->numel >= 0 || gr_call_fail(c, "output %d has no shape; must be described: gr_call_output_shape", k);
     for (int k = 0; ok && k < c->outputs; k++) {
@@ -296,7 +259,7 @@ static bool run_forward(gr_call *c, gr_thread *t, bool on_device)
     t->running = c;
     bool ok = c->reserve ? run_reserved(c, t) : c->op->forward(c);
     if (gr_unlikely(on_device && t->failed && !had_failed)) ok = false;
-    if (!ok) unexplained(c, "forward");
+    if (!ok) gr_call_unexplained(c, "forward");
     if (!ok && !c->op->in_place) abandon(t, c, c->outputs);
     t->running = outer;
     return ok;
@@ -376,7 +339,7 @@ static bool keeps_looks(gr_call *c, const gr_tensor *x)
     const gr_op *op = c->op;
     gr_tensor expected = *x;
     gr_out(c, 0)->tensor = &expected;
-    if (!op->shape(c)) return unexplained(c, "shape");
+    if (!op->shape(c)) return gr_call_unexplained(c, "shape");
     if (!gr_same_sizes(&expected, x) || expected.dtype != x->dtype) {
         char have[GR_SHAPE_TEXT], want[GR_SHAPE_TEXT];
         gr_call_fail(c, "%s is %s %s, the result is %s %s; must be the same", gr_input_name(op, c->inputs, 0),

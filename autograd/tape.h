@@ -149,8 +149,17 @@ static inline gr_tensor *gr_call_new(gr_call *c, int i, gr_dtype dtype)
     y->dtype = (uint8_t)dtype;
     return y;
 }
-/* Both tensors must have one dtype and device. */
+/* Whether inputs i and j have one dtype and device; reports it if not. */
 bool gr_call_same_key(gr_call *c, int i, int j);
+
+/* ---- what ops share (op.c) ---- */
+/* A user's function that fails says why; if it does not, this does. Returns false. */
+GR_COLD bool gr_call_unexplained(const gr_call *c, const char *function);
+/* Shape of what only changes its input; or forward of what only shows it. */
+bool gr_no_work(gr_call *c);
+/* backward: dx = dy, summed where input 0 was broadcast; and dx = 0, of what was overwritten. */
+bool gr_hand_dy(gr_call *c);
+bool gr_hand_zeros(gr_call *c);
 
 /* ---- calls made of others (scope.c) ---- */
 /* Errors inside bear the name of the whole, and if it fails, what it made and recorded goes. */

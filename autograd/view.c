@@ -26,12 +26,6 @@ bool gr_make_view(gr_call *c, const gr_geometry *g)
     return true;
 }
 
-bool gr_no_work(gr_call *c)
-{
-    (void)c;
-    return true;
-}
-
 /* ---- permute: dx = dy with the dimensions put back ---- */
 
 typedef struct {
@@ -295,12 +289,8 @@ gr_tensor *gr_flatten_at(const gr_flatten_args *args)
 
 /* ---- expand: dx = dy summed over the repeated dimensions, which gr_grad_add does ---- */
 
-static bool expand_backward(gr_call *c)
-{
-    return gr_grad_add(c, 0, gr_call_gradient(c, 0));
-}
 static const gr_op expand_op = {.name = "expand", .shape = gr_geometry_shape, .forward = gr_no_work,
-                                .backward = expand_backward, .attribute_bytes = sizeof(gr_geometry),
+                                .backward = gr_hand_dy, .attribute_bytes = sizeof(gr_geometry),
                                 .rule = "dx = dy summed over the repeats"};
 
 gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
