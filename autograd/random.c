@@ -1,5 +1,5 @@
 /* random.c - random numbers in place: what was there before gets a gradient of zeros. */
-#include <math.h>
+#include <float.h>
 
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
@@ -12,6 +12,19 @@ static bool float_shape(gr_call *c)
 {
     const gr_tensor *t = c->slot[0].tensor;
     return gr_is_float(t->dtype) || gr_call_fail(c, "t is %s; must be a float", gr_dtype_name[t->dtype]);
+}
+
+/* The dtype holds both bounds and what lies between them, as PyTorch asks. */
+static bool uniform_shape(gr_call *c)
+{
+    static const double most[] = {[GR_FLOAT32] = FLT_MAX, [GR_FLOAT64] = DBL_MAX, [GR_BFLOAT16] = 0x1.fep127};
+    const gr_tensor *t = c->slot[0].tensor;
+    const bounds *b = gr_attributes(c);
+    if (!float_shape(c)) return false;
+    const double from = b->first, to = b->second, limit = most[t->dtype];
+    return (from >= -limit && to <= limit && from <= to && to - from <= limit) ||
+           gr_call_fail(c, "from is %g, to is %g, t is %s; must be from at most to, both and to - from within %g", from, to,
+                        gr_dtype_name[t->dtype], limit);
 }
 
 static bool filled(gr_call *c, bool ok)
@@ -49,7 +62,7 @@ static const char *const names[] = {"t"};
 #define RANDOM(text, checks, draws) \
     {.name = text, .shape = checks, .forward = draws, .backward = gr_hand_zeros, .attribute_bytes = sizeof(bounds), \
      .in_place = true, .overwrites = true, .input_names = names, .rule = "dt = 0"}
-static const gr_op uniform_op = RANDOM("uniform_", float_shape, uniform_forward),
+static const gr_op uniform_op = RANDOM("uniform_", uniform_shape, uniform_forward),
                    normal_op = RANDOM("normal_", float_shape, normal_forward),
                    exponential_op = RANDOM("exponential_", float_shape, exponential_forward),
                    bernoulli_op = RANDOM("bernoulli_", gr_no_work, bernoulli_forward);
@@ -65,8 +78,6 @@ static gr_tensor *run(const gr_op *op, gr_tensor *t, bounds b, gr_site site)
 
 gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site)
 {
-    if (!(from <= to) || !isfinite(to - from))
-        return gr_fail(GR_ERROR_ARGUMENT, site, "uniform_", "from is %g, to is %g; must be finite, from at most to", from, to);
     return run(&uniform_op, t, (bounds){from, to}, site);
 }
 

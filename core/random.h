@@ -31,7 +31,8 @@ GR_API gr_tensor *gr_multinomial_at(const gr_multinomial_args *args);
 /* The order in which PyTorch's DataLoader visits n samples in its next epoch, int64 [n]; draws what it draws. */
 GR_API gr_tensor *gr_sample_order_at(int64_t n, bool shuffle, gr_site site);
 
-/* t, a float tensor, filled with numbers of U[from, to) or N(mean, std); its old value gets a gradient of zeros. */
+/* t, a float tensor, filled with numbers of U[from, to) or N(mean, std); its old value gets a gradient of zeros.
+ * from, to and to - from must be numbers that t's dtype holds, from <= to. */
 GR_API gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site);
 GR_API gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site);
 /* t, a float tensor, filled with waiting times: density lambda e^(-lambda x), lambda > 0. */

@@ -153,6 +153,7 @@ void refuse_numbers(void)
 {
     REFUSED("uniform_", "from", !gr_uniform_(g.n, 1, 0));
     REFUSED("uniform_", "from", !gr_uniform_(g.n, -1.7e308, 1.7e308));
+    REFUSED("uniform_", "to", !gr_uniform_(g.n, 0, 1e39));
     REFUSED("bernoulli_", "p", !gr_bernoulli_(g.n, 1.0000001));
     REFUSED("randint", "low", !gr_randint(3, 3, 2));
     REFUSED("randint", "low", !gr_randint(INT64_MAX, INT64_MIN, 2));

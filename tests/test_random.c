@@ -313,6 +313,28 @@ START_TEST(probabilities_of_any_layout_are_taken_in_logical_order)
 }
 END_TEST
 
+/* Each dtype's largest number bounds both ends and what lies between them; what PyTorch 2.15 takes and refuses. */
+START_TEST(uniform_takes_the_bounds_that_pytorch_takes)
+{
+    const struct {
+        double from, to;
+        bool float32, float64, bfloat16;
+    } cases[] = {{0, 3.4e38, true, true, false},     {0, 3.38e38, true, true, true},   {0, 3.5e38, false, true, false},
+                 {-1e39, 0, false, true, false},     {1e39, 1e39, false, true, false}, {-3e38, 3e38, false, true, false},
+                 {-2e38, 1.5e38, false, true, false}, {-2e38, 1e38, true, true, true}, {-1e308, 1e308, false, false, false}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        const bool taken[] = {[GR_FLOAT32] = cases[k].float32, [GR_FLOAT64] = cases[k].float64, [GR_BFLOAT16] = cases[k].bfloat16};
+        for (int d = 0; d < 3; d++) {
+            gr_tensor *x = gr_zeros_with(GR_SHAPE(3), .dtype = (gr_dtype)d);
+            const bool ok = gr_uniform_(x, cases[k].from, cases[k].to) != NULL;
+            ck_assert_msg(ok == taken[d], "%g to %g, dtype %d", cases[k].from, cases[k].to, d);
+            for (int64_t i = 0; ok && i < 3; i++) ck_assert(gr_at(x, i) >= cases[k].from && gr_at(x, i) <= cases[k].to);
+            if (!ok) expect_one_error("uniform_: from is ");
+        }
+    }
+}
+END_TEST
+
 START_TEST(what_is_drawn_over_gets_a_gradient_of_zeros)
 {
     gr_tensor *x = gr_requires_grad_(gr_ones(20), true), *h = gr_mul(x, 3), *first = gr_narrow(h, 0, 0, 5);
@@ -329,6 +351,7 @@ Suite *random_suite(void)
 {
     Suite *s = suite_create("random");
     TCase *c = tcase_create("random");
+    tcase_add_checked_fixture(c, catch_errors, release_errors);
     tcase_add_test(c, calls_give_pytorchs_numbers);
     tcase_add_test(c, sample_orders_are_pytorchs);
     tcase_add_test(c, draws_of_every_dtype_are_pytorchs);
@@ -341,6 +364,7 @@ Suite *random_suite(void)
     }
     tcase_add_test(c, views_are_filled_in_the_order_of_memory);
     tcase_add_test(c, probabilities_of_any_layout_are_taken_in_logical_order);
+    tcase_add_test(c, uniform_takes_the_bounds_that_pytorch_takes);
     tcase_add_test(c, what_is_drawn_over_gets_a_gradient_of_zeros);
     suite_add_tcase(s, c);
     return s;
