@@ -1,10 +1,10 @@
-/* region.c - slices of a tensor; and how views and their base see each other's changes in place. */
+/* region.c - a region of a tensor as an op; and how views and their base see each other's changes in place. */
 #include <string.h>
 
 #include "autograd/autograd.h"
 #include "autograd/geometry.h"
 
-/* ---- a region of a row-major tensor; dx = 0 but for dy in that region ---- */
+/* ---- a region of a row-major tensor: dx = 0 but for dy in that region ---- */
 
 static const gr_op region_op, region_back_op;
 
@@ -13,9 +13,10 @@ static gr_tensor *region_run(gr_tensor *x, const gr_geometry *g, gr_site site)
     return gr_geometry_run(&region_op, x, g, site);
 }
 
-/* region of dx += dy, on the device. Where the region repeats elements (stride 0), dy is summed first. */
-static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const gr_tensor *dy)
+/* region of dx += dy, for c, on the device. Where the region repeats elements (stride 0), dy is summed first. */
+static bool region_add(const gr_call *c, gr_tensor *dx, const gr_geometry *g, const gr_tensor *dy)
 {
+    gr_thread *t = gr_self();
     gr_tensor region = gr_alias(dx), part = gr_alias(dy);
     gr_tensor *summed = NULL;
     bool ok = true;
@@ -36,7 +37,7 @@ static bool region_add(gr_thread *t, gr_tensor *dx, const gr_geometry *g, const 
         part.numel = region.numel;
         part.contiguous = false; /* its strides are those of dy */
         if (!(summed = gr_tensor_like(t, &part, (gr_dtype)dy->dtype)))
-            return gr_fail_memory((gr_site){NULL, 0}, "as_strided", "a sum", (size_t)part.numel * gr_dtype_size[dy->dtype]) != NULL;
+            return gr_fail_memory(gr_site_of(c), c->op->name, "a sum", (size_t)part.numel * gr_dtype_size[dy->dtype]) != NULL;
         ok = gr_kernels_of(dy)->reduce(GR_REDUCE_SUM, summed, dy, repeated, false);
     }
     if (ok) gr_kernels_of(dx)->accumulate(&region, summed ? summed : dy);
@@ -60,7 +61,7 @@ static gr_tensor *region_back_run(gr_tensor *dy, gr_shape whole, const gr_geomet
     return gr_call_run(c);
 }
 
-static bool region_gradient(gr_call *c, const gr_geometry *g)
+bool gr_region_gradient(gr_call *c, const gr_geometry *g)
 {
     gr_tensor *dy = gr_call_gradient(c, 0);
     if (!dy) return false;
@@ -72,7 +73,7 @@ static bool region_gradient(gr_call *c, const gr_geometry *g)
     gr_tensor *dx = gr_grad_into(c, 0, &add);
     if (!dx) return false;
     if (!add) gr_kernels_of(dx)->fill(dx, gr_value_integer(0));
-    return region_add(gr_self(), dx, g, dy);
+    return region_add(c, dx, g, dy);
 }
 
 /* A base whose elements do not lie row-major (a detached view): its memory as a line, in which regions have the strides
@@ -109,7 +110,7 @@ static bool region_backward(gr_call *c)
 {
     const gr_geometry *g = gr_attributes(c);
     const gr_tensor *base = c->slot[0].tensor;
-    if (base->contiguous) return region_gradient(c, g);
+    if (base->contiguous) return gr_region_gradient(c, g);
     gr_tensor *dy = gr_call_gradient(c, 0);
     gr_tensor *line = dy ? region_back_run(dy, line_of(base), g, gr_site_of(c)) : NULL;
     gr_tensor *dx = from_memory(line, base, gr_site_of(c));
@@ -127,7 +128,7 @@ static bool region_back_forward(gr_call *c)
     const region_attributes *r = gr_attributes(c);
     gr_tensor *dx = gr_out(c, 0)->tensor;
     gr_kernels_of(dx)->fill(dx, gr_value_integer(0));
-    return region_add(gr_self(), dx, &r->region, c->slot[0].tensor);
+    return region_add(c, dx, &r->region, c->slot[0].tensor);
 }
 
 /* The gradient of "zeros but for dy in the region" is the region. */
@@ -145,106 +146,6 @@ static const gr_op region_op = {.name = "as_strided", .shape = gr_geometry_shape
 static const gr_op region_back_op = {.name = "as_strided_backward", .shape = region_back_shape,
                                      .forward = region_back_forward, .backward = region_back_backward,
                                      .attribute_bytes = sizeof(region_attributes), .rule = "dx = dy there"};
-
-/* ---- slices along one dimension ---- */
-
-typedef struct {
-    int dim;
-    bool drop; /* the dimension disappears */
-    int64_t start, length, step;
-} slice;
-
-static gr_geometry slice_geometry(const gr_tensor *x, const slice *s, bool row_major)
-{
-    gr_geometry g = {0};
-    int64_t stride[GR_MAX_DIMS], next = 1;
-    for (int d = x->dim; d-- > 0;) {
-        stride[d] = row_major ? next : x->axis[d].stride;
-        next = gr_times(next, x->axis[d].size);
-    }
-    for (int d = 0; d < x->dim; d++) {
-        if (d != s->dim)
-            g.axis[g.dim++] = (gr_axis){x->axis[d].size, stride[d]};
-        else if (!s->drop)
-            g.axis[g.dim++] = (gr_axis){s->length, gr_times(stride[d], s->step)};
-    }
-    g.offset = s->length && x->numel ? s->start * stride[s->dim] : 0;
-    return g;
-}
-
-static bool slice_shape(gr_call *c)
-{
-    const gr_geometry g = slice_geometry(c->slot[0].tensor, gr_attributes(c), false);
-    return gr_make_view(c, &g);
-}
-
-static bool slice_backward(gr_call *c)
-{
-    const gr_geometry g = slice_geometry(c->slot[0].tensor, gr_attributes(c), true);
-    return region_gradient(c, &g);
-}
-
-#define SLICE_OP(text) \
-    {.name = text, .shape = slice_shape, .forward = gr_no_work, .backward = slice_backward, \
-     .attribute_bytes = sizeof(slice), .rule = "dx = dy there, 0 elsewhere"}
-static const gr_op narrow_op = SLICE_OP("narrow"), select_op = SLICE_OP("select"), slice_op = SLICE_OP("slice");
-
-static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), s, sizeof *s);
-    return gr_call_run(c);
-}
-
-/* The dimension to slice, or -1 after reporting; 0-d has none. */
-static int slice_dim(const gr_tensor *x, int dim, const char *op, gr_site site)
-{
-    if (!gr_usable(x, site, op, "x")) return -1;
-    if (x->dim) return gr_check_dim(dim, "dim", x, "x", site, op);
-    gr_fail(GR_ERROR_ARGUMENT, site, op, "x is 0-d; must have a dimension to slice");
-    return -1;
-}
-
-gr_tensor *gr_narrow_at(gr_tensor *x, int dim, int64_t start, int64_t length, gr_site site)
-{
-    if ((dim = slice_dim(x, dim, "narrow", site)) < 0) return NULL;
-    const int64_t size = x->axis[dim].size, from = start < 0 ? start + size : start;
-    char text[GR_SHAPE_TEXT];
-    if (from < 0 || length < 0 || from > size || length > size - from)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "narrow", "start is %lld, length is %lld, x is %s; must lie within dimension %d",
-                       (long long)start, (long long)length, gr_shape_text(x, text), dim);
-    return slice_run(&narrow_op, x, &(slice){dim, false, from, length, 1}, site);
-}
-
-gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site)
-{
-    if ((dim = slice_dim(x, dim, "select", site)) < 0) return NULL;
-    const int64_t size = x->axis[dim].size, at = index < 0 ? index + size : index;
-    char text[GR_SHAPE_TEXT];
-    if (size == 0)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "select", "x is %s; must have an element in dimension %d", gr_shape_text(x, text), dim);
-    if (at < 0 || at >= size)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "select", "index is %lld, x is %s; must be %lld to %lld", (long long)index,
-                       gr_shape_text(x, text), (long long)-size, (long long)size - 1);
-    return slice_run(&select_op, x, &(slice){dim, true, at, 1, 1}, site);
-}
-
-gr_tensor *gr_slice_at(const gr_slice_args *a)
-{
-    gr_tensor *x = a->x;
-    const int dim = slice_dim(x, a->dim, "slice", a->site);
-    if (dim < 0) return NULL;
-    if (a->step <= 0)
-        return gr_fail(GR_ERROR_ARGUMENT, a->site, "slice", "step is %lld; must be 1 or more", (long long)a->step);
-    const int64_t size = x->axis[dim].size;
-    int64_t start = a->start < 0 ? a->start + size : a->start, end = a->end < 0 ? a->end + size : a->end;
-    start = start < 0 ? 0 : start > size ? size : start;
-    end = end < start ? start : end > size ? size : end;
-    const int64_t length = (end - start) / a->step + ((end - start) % a->step != 0);
-    return slice_run(&slice_op, x, &(slice){dim, false, start, length, length > 1 ? a->step : 1}, a->site);
-}
 
 /* ---- views and changes in place ---- */
 

@@ -239,7 +239,7 @@ static inline bool gr_is_recording_backward(void)
     return gr_self()->task->create_graph;
 }
 
-/* ---- views (view.c) ---- */
+/* ---- views that follow their base (region.c) ---- */
 /* An input is a view whose base has moved on: it is taken again, in front of the call, which moves. */
 bool gr_call_is_stale(const gr_call *c);
 GR_COLD gr_call *gr_view_refresh(gr_thread *t, gr_call *c);
