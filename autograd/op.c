@@ -6,6 +6,11 @@
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
 
+static int outputs_of(const gr_op *op)
+{
+    return op->outputs ? op->outputs : 1;
+}
+
 static bool op_is_sound(const gr_op *op, gr_site site)
 {
     if (!op || !op->name || !op->shape || !op->forward || op->outputs > GR_MAX_OUTPUTS ||
@@ -19,10 +24,8 @@ static bool op_is_sound(const gr_op *op, gr_site site)
     return false;
 }
 
-gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
-                       gr_site site)
+static gr_tensor *run(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_site site)
 {
-    if (!op_is_sound(op, site)) return NULL;
     if (n < op->in_place || n > UINT16_MAX)
         return gr_fail(GR_ERROR_ARGUMENT, site, "apply", "n is %d; must be %d to %d", n, op->in_place, UINT16_MAX);
     if (n && !inputs)
@@ -34,9 +37,15 @@ gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const v
     c->reserve = true;
     for (int i = 0; i < n; i++) c->slot[i].tensor = inputs[i];
     if (op->attribute_bytes) memcpy(gr_attributes(c), attributes, op->attribute_bytes);
-    gr_tensor *y = gr_call_run(c);
-    const int count = op->outputs ? op->outputs : 1;
-    for (int k = 0; outputs && k < count; k++) outputs[k] = y ? gr_out(gr_self()->ran, k)->tensor : NULL;
+    return gr_call_run(c);
+}
+
+gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes, gr_tensor **outputs,
+                       gr_site site)
+{
+    if (!op_is_sound(op, site)) return NULL;
+    gr_tensor *y = run(op, inputs, n, attributes, site);
+    for (int k = 0; outputs && k < outputs_of(op); k++) outputs[k] = y ? gr_out(gr_self()->ran, k)->tensor : NULL;
     return y;
 }
 
@@ -96,10 +105,21 @@ gr_site gr_call_site(const gr_call *c)
     return gr_call_place_fits(c, 0, 1, "call_site") ? gr_site_of(c) : (gr_site){NULL, 0};
 }
 
+/* Whether shape runs: the outputs have no memory yet, and a change in place is described in a header of its own. */
+static bool is_in_shape(const gr_call *c, int i)
+{
+    const gr_tensor *y = gr_call_output(c, i);
+    if (c->op->in_place ? y != c->slot[0].tensor : !y->storage) return true;
+    gr_fail(GR_ERROR_STATE, gr_site_of(c), "call_output_shape", "%s has its outputs already; must be called by its shape",
+            c->op->name);
+    return false;
+}
+
 bool gr_call_output_shape(gr_call *c, int i, gr_shape shape, gr_dtype dtype)
 {
     char text[GR_SHAPE_TEXT];
-    if (!gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output_shape") || !gr_dtype_fits(dtype, gr_site_of(c), c->op->name))
+    if (!gr_call_place_fits(c, i, c ? c->outputs : 0, "call_output_shape") || !is_in_shape(c, i) ||
+        !gr_dtype_fits(dtype, gr_site_of(c), c->op->name))
         return false;
     bool fits = shape.count >= 0 && shape.count <= GR_MAX_DIMS;
     for (int d = 0; fits && d < shape.count; d++) fits = shape.size[d] >= 0;

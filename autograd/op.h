@@ -9,9 +9,11 @@ typedef struct gr_call gr_call;
 
 enum { GR_MAX_OUTPUTS = 8 };
 
-/* A device-neutral description of an operation. All members may be zero but name, shape and forward.
+/* A device-neutral description of an operation. All members may be zero but name, shape and forward. The tape points to it:
+ * it must live as long as the calls of it that are recorded, best as a static const.
  *
- *   shape     checks the inputs and describes each output by gr_call_output_shape; nothing is allocated yet.
+ *   shape     checks the inputs and describes each output by gr_call_output_shape; nothing is allocated yet. It may look at
+ *             tensors, but call nothing that makes or changes one: its own call is still being written at the tape's end.
  *   forward   fills the outputs. It may call gr_ functions: they are not recorded.
  *   backward  hands each input its gradient by gr_grad_add, given gr_call_gradient of the outputs. Written with gr_
  *             functions it can be recorded, so that gradients have gradients. Without it the op has no gradient.
@@ -37,19 +39,25 @@ typedef struct gr_op {
     const char *rule;           /* what backward hands back, for readers of the tape: "da = dy b', db = a' dy"; may be NULL */
 } gr_op;
 
-/* Runs op on n inputs: the only door. attributes: op->attribute_bytes bytes, copied. outputs: room for op->outputs
- * tensors, or NULL. Returns output 0, or NULL after an error, and then nothing has changed. */
+/* Runs op on n inputs: the only door.
+ *   attributes  op->attribute_bytes bytes, copied; NULL when there are none
+ *   outputs     room for op->outputs tensors, or NULL
+ *   returns     output 0; NULL after an error, and so are all outputs, and nothing else has changed
+ * Fails when op lacks name, shape or forward or has more than 8 outputs (outputs are not written then), when an input
+ * that is not optional is NULL, dead or GR_ABSENT, and where shape or forward fails. */
 GR_API gr_tensor *gr_apply_at(const gr_op *op, gr_tensor *const *inputs, int n, const void *attributes,
                               gr_tensor **outputs, gr_site site);
 
 /* ---- for the functions of an op ---- */
 
-GR_API int gr_call_inputs(const gr_call *call);
-GR_API gr_tensor *gr_call_input(const gr_call *call, int i); /* NULL: absent */
+/* A call that is NULL, and an i that it does not have, are errors. */
+GR_API int gr_call_inputs(const gr_call *call);               /* how many; -1 on failure */
+GR_API gr_tensor *gr_call_input(const gr_call *call, int i);  /* NULL: absent */
 GR_API gr_tensor *gr_call_output(const gr_call *call, int i);
 GR_API const void *gr_call_attributes(const gr_call *call);
 GR_API gr_site gr_call_site(const gr_call *call);
-/* In shape: output i is new, of this shape and dtype. */
+/* In shape, and only there: output i is new, of this shape and dtype, on the inputs' device. Fails when a size is negative,
+ * or together they are 2^63 bytes or more. */
 GR_API bool gr_call_output_shape(gr_call *call, int i, gr_shape shape, gr_dtype dtype);
 /* Reports "file:line: op: text" with the site of the call; returns false. */
 GR_API bool gr_call_fail(const gr_call *call, const char *text, ...) __attribute__((format(printf, 2, 3)));

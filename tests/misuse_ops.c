@@ -37,6 +37,7 @@ static void refuse_broken_ops(void)
     const gr_op two = {.name = "two", .shape = good_shape, .forward = do_nothing, .in_place = true, .outputs = 2};
     const gr_op perhaps = {.name = "perhaps", .shape = good_shape, .forward = do_nothing, .in_place = true, .optional_inputs = 1};
     const gr_op later = {.name = "later", .shape = good_shape, .forward = do_nothing, .optional_inputs = 1};
+    const gr_op reshapes = {.name = "reshapes", .shape = do_nothing, .forward = good_shape, .in_place = true};
     gr_tensor *in[] = {g.n, NULL}, *absent = GR_ABSENT, *long_list[33];
     for (int k = 0; k < 33; k++) long_list[k] = k < 32 ? g.n : GR_ABSENT; /* only the first 32 may be absent */
     REFUSED("apply", "op", !gr_apply(&incomplete, &g.n, 1, NULL, NULL));
@@ -48,6 +49,7 @@ static void refuse_broken_ops(void)
     REFUSED("fails", "b", !gr_apply(&fails, in, 2, NULL, NULL));
     REFUSED("fails", "forward", !gr_apply(&fails, &g.n, 1, NULL, NULL));
     REFUSED("changes", "forward", !gr_apply(&changes, &g.n, 1, NULL, NULL));
+    REFUSED("call_output_shape", "shape", !gr_apply(&reshapes, &g.n, 1, NULL, NULL));
     for (shape_kind = FAILS; shape_kind <= NO_TEXT; shape_kind++) REFUSED("bad", NULL, !gr_apply(&bad, &g.n, 1, NULL, NULL));
     misuse_case_begin();
     const gr_scope scope = gr_scope_begin();
@@ -195,6 +197,9 @@ static void refuse_answers(void)
     probe.shape = GR_SHAPE(2);
     probe.dtype = (gr_dtype)99;
     expect_probe_refused("gr_call_output_shape", "probe", "dtype", "unknown");
+    probe.dtype = GR_FLOAT64;
+    for (probe.phase = IN_FORWARD; probe.phase <= IN_BACKWARD; probe.phase++)
+        expect_probe_refused("gr_call_output_shape", "call_output_shape", "shape", "other");
     probe.ask = ask_grad_add;
     probe.phase = IN_BACKWARD;
     gr_tensor *const gradients[] = {NULL, g.dead_free, GR_ABSENT, g.t, g.bias, g.s};

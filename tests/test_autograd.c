@@ -284,6 +284,19 @@ START_TEST(an_unused_output_counts_as_zeros)
 }
 END_TEST
 
+START_TEST(outputs_of_a_failed_call_are_null)
+{
+    gr_tensor *x = LEAF(1, 2), *in[2] = {x, NULL}, *out[2];
+    for (int k = 0; k < 3; k++) {
+        out[0] = out[1] = x;
+        ck_assert_ptr_null(gr_apply(&pair, k == 1 ? NULL : in, k == 2 ? -1 : 2, NULL, out));
+        ck_assert(strstr(gr_error(), k ? "apply: " : "pair: b is NULL"));
+        gr_error_clear();
+        ck_assert(!out[0] && !out[1]);
+    }
+}
+END_TEST
+
 /* ---- grad ---- */
 
 START_TEST(grad_returns_gradients_and_leaves_the_leaves_alone)
@@ -413,6 +426,7 @@ Suite *autograd_suite(void)
     tcase_add_test(c, a_pass_that_fails_after_its_walk_leaves_the_history_to_be_used);
     tcase_add_test(c, while_an_error_stands_nothing_lasting_changes);
     tcase_add_test(c, an_unused_output_counts_as_zeros);
+    tcase_add_test(c, outputs_of_a_failed_call_are_null);
     tcase_add_test(c, grad_returns_gradients_and_leaves_the_leaves_alone);
     tcase_add_test(c, unused_inputs_are_an_error_or_absent);
     tcase_add_test(c, gradients_have_gradients_of_any_order);
