@@ -2,6 +2,7 @@
 # device.sh - the test program on CUDA tensors: PLUGIN is the plug-in to open (the emulated one, or none of it for that beside
 # the library). Usage: tests/device.sh BUILD [PLUGIN [SUITE ...]]
 # With the emulator, and without suites: every kernel of the plug-in must have been launched.
+# The suites that go through the table of cases go through as many on the CPU.
 # A suite without a single test fails, such as one of no known name, unless it says why it is left out.
 set -eu
 build=$1
@@ -15,11 +16,23 @@ fail() {
     echo "tests/device.sh: $1" >&2
     exit 1
 }
+# What a log says of the table's cases: how often each was tried.
+tried() {
+    grep -a -o '^tried [a-z0-9_]*' "$1" | sort | uniq -c || true
+}
+same_cases() {
+    GRADUS_TEST_DEVICE=cpu CK_RUN_SUITE=$1 TRIALS_OF='*' "$build/tests/run" >"$work/cpu_log" 2>&1 || fail "suite $1 fails on the CPU"
+    tried "$work/cpu_log" >"$work/cpu_cases"
+    diff "$work/cpu_cases" "$work/cases" >&2 || fail "suite $1 tries other cases on cuda:0 (>) than on the CPU (<)"
+    echo "on both devices, suite $1: $(awk '{ n += $1 } END { print n }' "$work/cases") trials of $(wc -l <"$work/cases") ops" | tee -a "$work/compared"
+}
 run() {
-    CK_RUN_SUITE=$1 "$build/tests/run" >"$work/log" 2>&1 || { cat "$work/log"; fail "suite $1 fails on cuda:0"; }
+    CK_RUN_SUITE=$1 TRIALS_OF='*' "$build/tests/run" >"$work/log" 2>&1 || { cat "$work/log"; fail "suite $1 fails on cuda:0"; }
     grep -a -q 'Checks: [1-9]' "$work/log" || grep -a -q '^left out' "$work/log" || fail "suite $1 has no test; is there one of that name?"
     grep -a '^left out' "$work/log" >>"$work/left" || true
     echo "on cuda:0, suite $1: $(grep -a -o 'Checks: [0-9]*' "$work/log" | head -1)"
+    tried "$work/log" >"$work/cases"
+    if [ -s "$work/cases" ]; then same_cases "$1"; fi
 }
 
 # Not scalar, gemm, parallel, accuracy: loops of the CPU. Not faults, shortage: it is the host's memory that fails there, and
@@ -31,6 +44,7 @@ touch "$work/left"
 for suite in ${*:3}; do run "$suite"; done
 if [ $# -le 2 ]; then
     for suite in $suites; do run "$suite"; done
+    [ -s "$work/compared" ] || fail "no suite said which cases it tried"
     # The tutorial there: sums have another order, so the losses agree to five digits.
     "$build/demos/linear_regression" 0 cuda >"$work/demo" 2>&1 || { cat "$work/demo"; exit 1; }
     grep '^Epoch' tests/golden/tutorial_output.txt | paste - <(grep '^Epoch.*/1000' "$work/demo") |
