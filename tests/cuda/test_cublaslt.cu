@@ -322,6 +322,11 @@ static void wrong_arguments_are_refused()
     REFUSED(invalid, algo = &wrong_algo);
     REFUSED(invalid, workspace_bytes = 64);
     REFUSED(invalid, stream = (cudaStream_t)on_host);
+}
+
+static void wrong_biases_are_refused()
+{
+    const cublasStatus_t invalid = CUBLAS_STATUS_INVALID_VALUE, unsupported = CUBLAS_STATUS_NOT_SUPPORTED;
     call bias;
     bias.x.epilogue = CUBLASLT_EPILOGUE_BIAS;
     GOOD(bias.run());
@@ -329,14 +334,6 @@ static void wrong_arguments_are_refused()
     CHECK(bias.run() == invalid);
     bias.pbias = bias.bias.device + 1;
     CHECK(bias.run() == invalid);
-    CHECK(cublasLtMatmul(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                         nullptr, nullptr, nullptr, 0, nullptr) == CUBLAS_STATUS_NOT_INITIALIZED);
-    cublasLtMatmulDesc_t desc;
-    GOOD(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F));
-    int64_t wide = 1;
-    CHECK(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &wide, sizeof wide) == invalid);
-    CHECK(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, nullptr, 4) == invalid);
-    GOOD(cublasLtMatmulDescDestroy(desc));
     matmul_case rows;
     rows.row_order = true;
     rows.epilogue = CUBLASLT_EPILOGUE_BIAS;
@@ -351,6 +348,19 @@ static void wrong_arguments_are_refused()
         strided.bias_stride = stride;
         CHECK(run_float(strided) == invalid);
     }
+}
+
+static void wrong_handles_and_attributes_are_refused()
+{
+    const cublasStatus_t invalid = CUBLAS_STATUS_INVALID_VALUE;
+    CHECK(cublasLtMatmul(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+                         nullptr, nullptr, nullptr, 0, nullptr) == CUBLAS_STATUS_NOT_INITIALIZED);
+    cublasLtMatmulDesc_t desc;
+    GOOD(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    int64_t wide = 1;
+    CHECK(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &wide, sizeof wide) == invalid);
+    CHECK(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, nullptr, 4) == invalid);
+    GOOD(cublasLtMatmulDescDestroy(desc));
 }
 
 static void work_is_queued_and_can_fail()
@@ -387,6 +397,8 @@ static void emulator_alone()
 {
     tf32_has_ten_bits();
     wrong_arguments_are_refused();
+    wrong_biases_are_refused();
+    wrong_handles_and_attributes_are_refused();
     work_is_queued_and_can_fail();
     library_is_opened_by_name();
 }

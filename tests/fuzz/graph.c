@@ -10,7 +10,8 @@ struct graph graph;
 
 /* ---- memory ---- */
 
-static char pool[24 << 20];
+enum { ALIGNED = 16 }; /* as malloc aligns */
+static _Alignas(ALIGNED) char pool[24 << 20];
 static size_t used;
 
 void graph_begin(void)
@@ -24,7 +25,7 @@ void graph_begin(void)
 void *graph_memory(int bytes)
 {
     char *taken = pool + used;
-    used += ((size_t)bytes + 15) & ~(size_t)15;
+    used += ((size_t)bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
     if (used > sizeof pool) graph_full();
     memset(taken, 0, (size_t)bytes);
     return taken;

@@ -25,6 +25,7 @@ static void run_file(const char *path)
     FILE *file = fopen(path, "rb");
     demand(file, "%s cannot be opened", path);
     const size_t count = fread(bytes, 1, sizeof bytes, file);
+    demand(count < sizeof bytes && !ferror(file), "%s cannot be read, or has %d bytes and more", path, (int)MOST_BYTES);
     fclose(file);
     snprintf(input, sizeof input, "%s", path);
     uint8_t *exact = malloc(count ? count : 1);
