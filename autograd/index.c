@@ -1,6 +1,4 @@
 /* index.c - slices by index: y = x at index along dim; dx = dy added back there. */
-#include <string.h>
-
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
 

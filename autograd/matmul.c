@@ -1,8 +1,18 @@
 /* matmul.c - matrix products: y = a b,  da = dy b',  db = a' dy; batch dimensions broadcast. */
-#include <string.h>
-
 #include "autograd/autograd.h"
 #include "autograd/tape.h"
+
+/* Whether a's columns meet b's rows; reports it if not. A vector is a row on the left, a column on the right. */
+static bool inner_fits(const gr_tensor *a, const gr_tensor *b, gr_site site)
+{
+    const int64_t columns = a->axis[a->dim - 1].size, rows = b->axis[b->dim == 1 ? 0 : b->dim - 2].size;
+    char left[GR_SHAPE_TEXT], right[GR_SHAPE_TEXT];
+    if (gr_likely(columns == rows)) return true;
+    gr_fail(GR_ERROR_ARGUMENT, site, "matmul", "a is %s, b is %s; a's last dimension (%lld) must equal b's %s (%lld)",
+            gr_shape_text(a, left), gr_shape_text(b, right), (long long)columns, b->dim <= 2 ? "first" : "last but one",
+            (long long)rows);
+    return false;
+}
 
 static bool matmul_shape(gr_call *c)
 {
@@ -10,11 +20,7 @@ static bool matmul_shape(gr_call *c)
     char left[GR_SHAPE_TEXT], right[GR_SHAPE_TEXT];
     if (!gr_call_same_key(c, 0, 1)) return false;
     if (a->dtype == GR_BOOL) return gr_call_fail(c, "a and b are bool; must be numbers: gr_to(a, .dtype = GR_INT64)");
-    const int64_t inner = a->axis[a->dim - 1].size;
-    if (inner != b->axis[b->dim - 2].size)
-        return gr_call_fail(c, "a is %s, b is %s; a's last dimension (%lld) must equal b's %s (%lld)", gr_shape_text(a, left),
-                            gr_shape_text(b, right), (long long)inner, b->dim == 2 ? "first" : "last but one",
-                            (long long)b->axis[b->dim - 2].size);
+    if (!inner_fits(a, b, gr_site_of(c))) return false;
     const int dim = a->dim > b->dim ? a->dim : b->dim;
     int64_t size[GR_MAX_DIMS];
     for (int d = 0; d < dim - 2; d++) {
@@ -89,7 +95,7 @@ static const gr_op matmul_op = {.name = "matmul", .shape = matmul_shape, .forwar
                                 .backward = matmul_backward, .reads_each = reads,
                                 .rule = "da = dy b', db = a' dy"};
 
-/* A vector is a row on the left, a column on the right; the dimension added is dropped again. */
+/* The dimension that a vector lacks is added, and dropped again. */
 gr_tensor *gr_matmul_at(gr_tensor *a, gr_tensor *b, gr_site site)
 {
     if (!gr_usable(a, site, "matmul", "a") || !gr_usable(b, site, "matmul", "b")) return NULL;
@@ -99,10 +105,7 @@ gr_tensor *gr_matmul_at(gr_tensor *a, gr_tensor *b, gr_site site)
                        gr_shape_text(a, left), gr_shape_text(b, right));
     const bool row = a->dim == 1, column = b->dim == 1;
     if (gr_likely(!row && !column)) return gr_run2(&matmul_op, a, b, site);
-    if (a->axis[a->dim - 1].size != b->axis[column ? 0 : b->dim - 2].size)
-        return gr_fail(GR_ERROR_ARGUMENT, site, "matmul", "a is %s, b is %s; a's last dimension (%lld) must equal b's %s (%lld)",
-                       gr_shape_text(a, left), gr_shape_text(b, right), (long long)a->axis[a->dim - 1].size,
-                       b->dim <= 2 ? "first" : "last but one", (long long)b->axis[column ? 0 : b->dim - 2].size);
+    if (!inner_fits(a, b, site)) return NULL; /* in the shapes that the caller gave */
     const gr_compound whole = gr_compound_begin("matmul");
     if (row) a = gr_unsqueeze_at(a, 0, site);
     if (column) b = gr_unsqueeze_at(b, 1, site);

@@ -1,11 +1,11 @@
 /* scope.c - who owns results, and whether calls are recorded. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "autograd/tape.h"
 #include "autograd/watch.h"
 #include "core/parallel.h"
+
+/* ---- histories of leaves' gradients ---- */
 
 bool gr_note_history(gr_thread *t, gr_tensor *gradient)
 {
@@ -14,6 +14,7 @@ bool gr_note_history(gr_thread *t, gr_tensor *gradient)
     return true;
 }
 
+/* What a gradient was computed from is forgotten from value `from` on. */
 static void cut_histories(gr_thread *t, uint32_t from)
 {
     uint32_t kept = 0;
@@ -30,13 +31,13 @@ static void cut_histories(gr_thread *t, uint32_t from)
     t->histories = kept;
 }
 
-/* ---- ownership ---- */
-
 static void forget_gradient(gr_thread *t, gr_tensor *g)
 {
-    for (uint32_t i = 0; i < t->histories; i++)
-        if (t->history[i] == g) t->history[i--] = t->history[--t->histories];
+    for (uint32_t i = t->histories; i-- > 0;)
+        if (t->history[i] == g) t->history[i] = t->history[--t->histories];
 }
+
+/* ---- ownership ---- */
 
 void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf)
 {
@@ -107,6 +108,8 @@ void gr_compound_undo(gr_thread *t, const gr_compound *whole)
 
 /* ---- scopes ---- */
 
+enum { MANY_SCOPES = 1000 }; /* so many open ones are told of, once: some loop does not end its own */
+
 static gr_scope scope_open(bool recording, gr_site site, const char *op)
 {
     gr_thread *t = gr_self();
@@ -115,9 +118,10 @@ static gr_scope scope_open(bool recording, gr_site site, const char *op)
         gr_fail_memory(site, op, "the scope", sizeof *t->scope);
         return (gr_scope){0, 0, 0};
     }
-    if (gr_unlikely(t->depth == 1000) && !t->warned_depth) {
+    if (gr_unlikely(t->depth == MANY_SCOPES) && !t->warned_depth) {
         t->warned_depth = true;
-        fprintf(stderr, "%s:%d: %s: warning: 1000 scopes are open; each must be ended\n", site.file, site.line, op);
+        fprintf(stderr, "%s:%d: %s: warning: %d scopes are open; each must be ended\n", site.file, site.line, op,
+                MANY_SCOPES);
     }
     gr_scope_state *s = &t->scope[++t->depth];
     s->serial = ++t->serial;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "autograd/elementwise.h"
 #include "autograd/watch.h"
 #include "core/decimal.h"
+#include "core/print.h"
 #include "core/repr.h"
 
 enum { CELL = 1024, SHOWN = 8 /* inputs or results in a cell */, PADDED = 64 /* cells up to this width are aligned */ };
@@ -188,10 +190,13 @@ static bool put_table(sink *s, gr_site site, const char *op)
 bool gr_print_tape_at(gr_site site)
 {
     sink s = {.stream = stdout};
-    if (!put_table(&s, site, "print_tape")) return false;
-    if (!ferror(stdout)) return true;
-    gr_fail(GR_ERROR_FILE, site, "print_tape", "stdout is closed, full or broken; must be writable");
-    return false;
+    return put_table(&s, site, "print_tape") && gr_stdout_works(site, "print_tape");
+}
+
+static int too_long(size_t bytes, gr_site site)
+{
+    gr_fail(GR_ERROR_STATE, site, "tape_text", "the text has %zu bytes; must have fewer than 2^31: gr_print_tape", bytes);
+    return -1;
 }
 
 int gr_tape_text_at(char *text, size_t bytes, gr_site site)
@@ -203,7 +208,7 @@ int gr_tape_text_at(char *text, size_t bytes, gr_site site)
     }
     if (!put_table(&s, site, "tape_text")) return -1;
     if (bytes > 0) text[s.used < bytes ? s.used : bytes - 1] = '\0';
-    return (int)s.used;
+    return s.used <= INT_MAX ? (int)s.used : too_long(s.used, site);
 }
 
 /* ---- as a graph ---- */

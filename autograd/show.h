@@ -17,7 +17,7 @@ GR_BEGIN_C
  *   result  its shape; after gr_set_tape_norms(true) and backward also |dy|, the norm of its gradient
  *   rule    what backward hands back to each input, in dy, as core/elementwise.def or the op tell it */
 GR_API bool gr_print_tape_at(gr_site site);
-/* The same text into memory: as snprintf, returns the length it would have; -1 on failure. */
+/* The same text into memory: as snprintf, returns the length it would have; -1 on failure, such as a text of 2^31 bytes. */
 GR_API int gr_tape_text_at(char *text, size_t bytes, gr_site site);
 /* The same as a graph for Graphviz (`dot -Tsvg`), into the file at path, which is replaced: a box for each call, an oval
  * for each leaf, plain text for what wants no gradient. Fails when the file cannot be written; it may then be cut. */
