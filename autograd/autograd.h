@@ -10,7 +10,8 @@
 
 GR_BEGIN_C
 
-/* Whether t, a float leaf, collects a gradient. Returns t. A view that is made a leaf no longer follows its base. */
+/* Whether t, a float leaf, collects a gradient. Returns t. A view that is made a leaf no longer follows its base. Fails when
+ * on is asked of integers or bools, or off of a result with history (gr_detach it). */
 GR_API gr_tensor *gr_requires_grad__at(gr_tensor *t, bool on, gr_site site);
 /* The gradient that has accumulated in a leaf (or, after gr_retain_grad, in any tensor); NULL, without an error, when
  * there is none. It belongs to t. */
@@ -18,13 +19,15 @@ GR_API gr_tensor *gr_grad_at(const gr_tensor *t, gr_site site);
 GR_API bool gr_has_grad_at(const gr_tensor *t, gr_site site);
 /* Forgets the gradient; its memory waits for the next. */
 GR_API bool gr_zero_grad_tensor_at(gr_tensor *t, gr_site site);
-/* Makes the gradient of a result available by gr_grad after backward; those of further passes are added. */
+/* Makes the gradient of a result available by gr_grad after backward; those of further passes are added. Fails when t does
+ * not require grad. */
 GR_API bool gr_retain_grad_at(gr_tensor *t, gr_site site);
 
 /* Adds d(loss)/d(leaf) to the gradient of each leaf under loss.
- *   gradient      of loss's shape; the default, for one element, is 1
+ *   gradient      of loss's shape, dtype and device; the default, for one element, is 1
  *   retain_graph  the history may be used once more
  *   create_graph  the pass is itself recorded, so that gradients have gradients; keeps the history too
+ * Fails when nothing under loss requires grad, its history was used before, or a tensor that a rule reads has changed.
  * All or nothing: after a failure no gradient has changed. */
 typedef struct gr_backward_args {
     gr_tensor *loss;
@@ -35,7 +38,8 @@ typedef struct gr_backward_args {
 GR_API bool gr_backward_at(const gr_backward_args *args);
 
 /* The gradient of y with respect to x, as a tensor of the open scope; no leaf's gradient changes.
- * An x that y does not depend on is an error; with .allow_unused the result is GR_ABSENT. */
+ * Fails as gr_backward does; when x does not require grad; and when y does not depend on x, but with .allow_unused the
+ * result is GR_ABSENT then. */
 typedef struct gr_autograd_grad_args {
     gr_tensor *y, *x;
     gr_site site;
@@ -53,7 +57,8 @@ typedef struct gr_autograd_grads_args {
 GR_API gr_tensors gr_autograd_grads_at(const gr_autograd_grads_args *args); /* count 0 on failure */
 
 /* f(gradient, data) sees the finished gradient of this value once per backward and returns what stands for it: the
- * argument, or another tensor of its shape. NULL fails the pass. Hooks run in order of registration. */
+ * argument, or another tensor of its shape, dtype and device. NULL fails the pass. Hooks run in order of registration.
+ * A hook goes with its tensor's scope, or by gr_hook_remove, which fails when it is gone already. */
 typedef struct {
     uint32_t thread;
     uint64_t id; /* 0: none */

@@ -7,7 +7,8 @@
 
 /* ---- gradients of leaves, pending until the walk has succeeded ---- */
 
-/* Up to GR_FEW_LEAVES are searched one by one. More have an index in the same block: open addressing, entries count from 1. */
+/* Up to GR_FEW_LEAVES are searched one by one. More have an index in the same block: open addressing, entries count from 1.
+ * The factor is 2^32 / golden ratio, which spreads neighbours (Knuth 6.4). */
 static inline uint32_t *index_place(const gr_task *task, const gr_tensor *leaf)
 {
     const uint32_t mask = 2 * task->pending_capacity - 1;
@@ -98,7 +99,7 @@ static inline gr_tensor *gradient_of(const gr_slot *slot)
     return slot->value == GR_LEAF && gr_takes_gradient(slot->tensor) ? slot->tensor->grad : NULL;
 }
 
-/* Memory for the first contribution to *place: what waits with the leaf, else new. */
+/* Memory for the first contribution to *place: what waits with the leaf, whose place is in its gr_pending; else new. */
 static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place)
 {
     gr_tensor *x = slot->tensor, *waits = task->accumulates ? gradient_of(slot) : NULL;

@@ -11,7 +11,6 @@
 static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
 {
     const gr_tensor *x = args->x;
-    const int all = x->dim;
     *bits = 0;
     if (args->dim != GR_ALL && args->dims.count)
         return gr_fail(GR_ERROR_ARGUMENT, args->site, op, ".dim and .dims are both given; must be one of them") != NULL;
@@ -28,8 +27,7 @@ static bool dims_of(const gr_reduce_args *args, const char *op, unsigned *bits)
             return gr_fail(GR_ERROR_ARGUMENT, args->site, op, "dim %d stands twice in .dims; must be once", d) != NULL;
         *bits |= 1u << d;
     }
-    if (dims.count == 0) *bits = (1u << all) - 1;
-    *bits &= (1u << all) - 1;
+    *bits = dims.count ? *bits & gr_all_dims(x) : gr_all_dims(x); /* 0-d has none */
     return true;
 }
 
@@ -241,8 +239,7 @@ static bool prod_backward(gr_call *c)
 static bool prod_shape(gr_call *c)
 {
     const gr_reduced *r = gr_attributes(c);
-    const int dim = c->slot[0].tensor->dim;
-    if (r->dims != (1u << dim) - 1 && r->dims & (r->dims - 1))
+    if (r->dims != gr_all_dims(c->slot[0].tensor) && r->dims & (r->dims - 1))
         return gr_call_fail(c, ".dims names several dimensions; must be one, or all");
     return sum_shape(c);
 }

@@ -12,7 +12,6 @@
 #include "autograd/watch.h"
 #include "core/decimal.h"
 #include "core/print.h"
-#include "core/repr.h"
 
 enum { CELL = 1024, SHOWN = 8 /* inputs or results in a cell */, PADDED = 64 /* cells up to this width are aligned */ };
 

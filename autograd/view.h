@@ -5,25 +5,30 @@
 
 GR_BEGIN_C
 
+/* All take tensors of any dtype, and give that dtype, but gr_to. A dim may be negative: -1 is the last. A dim out of range
+ * fails. dx = dy, put back where it came from. */
+
 /* The same elements, row-major, in another shape; one size may be -1 and follows from the others. A view where the
  * strides allow it, else a copy. Fails when the number of elements differs. */
 GR_API gr_tensor *gr_reshape_at(gr_tensor *x, gr_shape shape, gr_site site);
 /* As reshape, but fails where a copy would be needed. */
 GR_API gr_tensor *gr_view_at(gr_tensor *x, gr_shape shape, gr_site site);
-/* Dimensions exchanged. */
+/* Two dimensions exchanged. */
 GR_API gr_tensor *gr_transpose_at(gr_tensor *x, int first, int second, gr_site site);
-/* Dimensions in the given order. */
+/* Dimensions in the given order, which must name each once. */
 GR_API gr_tensor *gr_permute_at(gr_tensor *x, gr_shape order, gr_site site);
-/* A matrix transposed; at most 2-d. */
+/* A matrix transposed; a vector or number as it is. Fails beyond 2-d. */
 GR_API gr_tensor *gr_t_at(gr_tensor *x, gr_site site);
-/* Size-1 dimensions repeated without copying (stride 0); -1 keeps a size; new dimensions come first. */
+/* Size-1 dimensions repeated without copying (stride 0); -1 keeps a size; new dimensions come first. Fails where another
+ * size would change, and from 2^60 elements on. dx = dy summed over the repeats. */
 GR_API gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site);
-/* length slices along dim from start on; start may be negative. */
+/* length slices along dim from start on; start may be negative. Fails where they do not lie within the dimension, and of
+ * 0-d. */
 GR_API gr_tensor *gr_narrow_at(gr_tensor *x, int dim, int64_t start, int64_t length, gr_site site);
-/* One slice along dim, which disappears; index -n to n - 1. */
+/* One slice along dim, which disappears; index -n to n - 1. Fails beyond, and of 0-d. */
 GR_API gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site);
 
-/* Slices start, start + step, ... below end along dim, clamped as Python does. */
+/* Slices start, start + step, ... below end along dim, clamped as Python does. Fails for a step below 1, and of 0-d. */
 typedef struct gr_slice_args {
     gr_tensor *x;
     gr_site site;
@@ -32,17 +37,18 @@ typedef struct gr_slice_args {
 } gr_slice_args;
 GR_API gr_tensor *gr_slice_at(const gr_slice_args *args);
 
-/* Without the dimensions of size 1: all of them, or .dim alone. */
+/* Without the dimensions of size 1: all of them, or .dim alone, which stays where it has another size. */
 typedef struct gr_squeeze_args {
     gr_tensor *x;
     gr_site site;
     int dim GR_DEFAULT(INT32_MAX);
 } gr_squeeze_args;
 GR_API gr_tensor *gr_squeeze_at(const gr_squeeze_args *args);
-/* A new dimension of size 1 at dim, -(n + 1) to n. */
+/* A new dimension of size 1 at dim, -(n + 1) to n. Fails where x has 8. */
 GR_API gr_tensor *gr_unsqueeze_at(gr_tensor *x, int dim, gr_site site);
 
-/* Dimensions start_dim to end_dim become one. A copy where strides ask for it. */
+/* Dimensions start_dim to end_dim become one; of 0-d, [1]. A copy where strides ask for it. Fails when start_dim comes after
+ * end_dim. */
 typedef struct gr_flatten_args {
     gr_tensor *x;
     gr_site site;
@@ -54,11 +60,11 @@ GR_API gr_tensor *gr_flatten_at(const gr_flatten_args *args);
 GR_API gr_tensor *gr_contiguous_at(gr_tensor *x, gr_site site);
 /* A row-major copy. */
 GR_API gr_tensor *gr_clone_at(gr_tensor *x, gr_site site);
-/* x's memory without its history; changes in place are seen by both, and by the version check. */
+/* x's memory without its history, requiring no grad; changes in place are seen by both, and by the version check. */
 GR_API gr_tensor *gr_detach_at(gr_tensor *x, gr_site site);
 
 /* x in another dtype or on another device; x itself where nothing changes. Between floats the gradient comes back
- * in x's dtype. */
+ * in x's dtype, on x's device. Fails for a device that is not there. */
 typedef struct gr_to_args {
     gr_tensor *x;
     gr_site site;

@@ -151,7 +151,8 @@ GR_API void gr_error_clear(void);
 typedef void gr_error_handler(const char *text, void *data);
 GR_API void gr_set_error_handler(gr_error_handler *handler, void *data);
 
-/* The shortest decimal that reads back as the same double, as Python prints it: 0.1, 1e-05, 100000.0, inf, nan. */
+/* The shortest decimal that reads back as the same double, and the nearest of those, written as Python's repr: 0.1,
+ * 100000.0, 1e-05, 1e+16, -0.0, inf, nan. Returns text. The point is a point in every locale. */
 GR_API char *gr_repr(double value, char text[32]);
 
 GR_END_C

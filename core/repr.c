@@ -1,5 +1,5 @@
 /* repr.c - the shortest decimal that reads back as the same double. */
-#include "core/repr.h"
+#include "core/base.h"
 
 #include <float.h>
 #include <math.h>

@@ -72,6 +72,8 @@ GR_API bool gr_set_float32_matmul_precision_at(gr_precision precision, gr_site s
 
 /* ---- making ---- */
 
+/* 0 to 8 sizes of 0 or more, fewer than 2^63 bytes together; a float dtype where .requires_grad. Else, and without memory,
+ * what makes a tensor fails. */
 typedef struct gr_make_args {
     gr_shape shape;
     gr_site site;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "core/generator.h"
-#include "core/repr.h"
 #include "core/sampler.h"
 #include "tests/golden.h"
 #include "tests/look.h"
