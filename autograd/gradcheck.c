@@ -116,8 +116,7 @@ static bool check_arguments(const gr_gradcheck_args *a, const char *op)
         if (!gr_usable(x, a->site, op, name)) return false;
         if (!x->requires_grad) continue;
         wanted++;
-        bool repeats = false;
-        for (int d = 0; d < x->dim; d++) repeats |= x->axis[d].size > 1 && x->axis[d].stride == 0 && x->numel;
+        const bool repeats = gr_repeats_elements(x);
         if (x->dtype != GR_FLOAT64 || repeats)
             return gr_fail(GR_ERROR_ARGUMENT, a->site, op, "%s is %s%s; must be float64 and own each element", name,
                            gr_dtype_name[x->dtype], repeats ? " with stride 0" : "") != NULL;

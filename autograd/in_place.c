@@ -1,6 +1,8 @@
 /* in_place.c - what may be changed in place. */
 #include "autograd/tape.h"
 
+/* Whether a and b share memory otherwise than element by element. No stride is negative, so each lies between its first and
+ * last element; two that only interleave count as sharing. */
 static bool overlaps(const gr_tensor *a, const gr_tensor *b)
 {
     if (a->storage != b->storage || !a->numel || !b->numel) return false;
@@ -20,10 +22,9 @@ bool gr_may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs)
 {
     const char *name = gr_input_name(c->op, c->inputs, 0);
     char text[GR_SHAPE_TEXT];
-    for (int d = 0; d < x->dim; d++)
-        if (x->axis[d].size > 1 && x->axis[d].stride == 0 && x->numel)
-            return gr_call_fail(c, "%s is %s with stride 0 (expanded); must own each element: gr_clone", name,
-                                gr_shape_text(x, text));
+    if (gr_repeats_elements(x))
+        return gr_call_fail(c, "%s is %s with stride 0 (expanded); must own each element: gr_clone", name,
+                            gr_shape_text(x, text));
     for (int i = 1; i < c->inputs; i++)
         if (!gr_is_number(c, i) && c->slot[i].tensor && overlaps(x, c->slot[i].tensor))
             return gr_call_fail(c, "%s and %s overlap in memory; must be the same or apart: gr_clone", name,

@@ -350,6 +350,27 @@ static bool keeps_looks(gr_call *c, const gr_tensor *x)
     return true;
 }
 
+/* x is about to be overwritten, but backward reads it: a copy that the scope owns stands in c for what it was. It is the
+ * old value too, so that a recorded backward goes on from it. */
+static bool keep_old_elements(gr_call *c, gr_thread *t, const gr_tensor *x)
+{
+    gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
+    if (!before)
+        return gr_fail_memory(gr_site_of(c), c->op->name, "the value before the change",
+                              (size_t)x->numel * gr_dtype_size[x->dtype]) != NULL;
+    gr_kernels_of(x)->copy(before, x);
+    gr_own(t, before);
+    if (x->value) {
+        before->value = x->value;
+        before->oldest = x->oldest;
+        before->call = x->call;
+        before->requires_grad = true;
+    }
+    c->slot[0].tensor = before;
+    c->slot[0].version = before->storage->version;
+    return true;
+}
+
 static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
 {
     const gr_op *op = c->op;
@@ -361,22 +382,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     const uint32_t owned = t->owned_count;
     what_is_read(c, h->reads);
     if (records && !gr_view_may_replace_base(t, x, c)) return NULL;
-    if (records && c->reads & 1) { /* backward reads what is about to be overwritten */
-        gr_tensor *before = gr_can_own(t) ? gr_tensor_like(t, x, (gr_dtype)x->dtype) : NULL;
-        if (!before)
-            return gr_fail_memory(gr_site_of(c), op->name, "the value before the change",
-                                  (size_t)x->numel * gr_dtype_size[x->dtype]);
-        gr_kernels_of(x)->copy(before, x);
-        gr_own(t, before);
-        if (x->value) { /* it is the old value, so a recorded backward goes on from it */
-            before->value = x->value;
-            before->oldest = x->oldest;
-            before->call = x->call;
-            before->requires_grad = true;
-        }
-        c->slot[0].tensor = before;
-        c->slot[0].version = before->storage->version;
-    }
+    if (records && c->reads & 1 && !keep_old_elements(c, t, x)) return NULL;
     if (!run_forward(c, t, x->device)) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
     x->storage->version++;

@@ -134,6 +134,13 @@ static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr
     return gr_call_run(c);
 }
 const char *gr_input_name(const gr_op *op, int inputs, int i);
+/* Whether x shows an element more than once, as expanded tensors do. */
+static inline bool gr_repeats_elements(const gr_tensor *x)
+{
+    bool repeats = false;
+    for (int d = 0; d < x->dim; d++) repeats |= x->axis[d].size > 1 && x->axis[d].stride == 0;
+    return repeats && x->numel;
+}
 /* Whether c may change x in place: not expanded, no half-overlapping operand, and no history lost (in_place.c). */
 bool gr_may_change(gr_call *c, gr_thread *t, gr_tensor *x, bool needs);
 
