@@ -12,7 +12,8 @@ GR_BEGIN_C
  *   backward  the call is named whose rule made the first NaN or inf in the gradient of an input.
  *
  * As after any failed call nothing has changed. What is computed stays the same in every bit. Costs a reading of every
- * operand, result and gradient, and in changes in place a copy: for looking for a fault, not for every day. */
+ * operand, result and gradient, and in changes in place a copy: for looking for a fault, not for every day. While an error
+ * stands the setting stays as it is. */
 GR_API void gr_set_detect_anomaly(bool on);
 GR_API bool gr_is_anomaly_enabled(void);
 

@@ -1,4 +1,4 @@
-/* view.c - views: geometry forward, and backward. */
+/* view.c - what all views share; and those that show a whole tensor: permute, reshape and the like, expand. */
 #include "autograd/view.h"
 
 #include <string.h>
@@ -51,12 +51,10 @@ static bool permute_backward(gr_call *c)
     return dx && gr_grad_add(c, 0, dx);
 }
 
-static const gr_op permute_op = {.name = "permute", .shape = permute_shape, .forward = gr_no_work,
-                                 .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
-static const gr_op transpose_op = {.name = "transpose", .shape = permute_shape, .forward = gr_no_work,
-                                   .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
-static const gr_op t_op = {.name = "t", .shape = permute_shape, .forward = gr_no_work,
-                           .backward = permute_backward, .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"};
+#define PERMUTE_OP(text) \
+    {.name = text, .shape = permute_shape, .forward = gr_no_work, .backward = permute_backward, \
+     .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"}
+static const gr_op permute_op = PERMUTE_OP("permute"), transpose_op = PERMUTE_OP("transpose"), t_op = PERMUTE_OP("t");
 
 static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *p, gr_site site)
 {
