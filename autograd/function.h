@@ -16,14 +16,14 @@ typedef struct gr_reduce_args {
     int dim GR_DEFAULT(GR_ALL);
     gr_shape dims;
     bool keepdim GR_DEFAULT(false); /* the reduced dimensions stay, with size 1 */
-    gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT); /* x is converted to it first; its integers still add up in int64 */
+    gr_dtype dtype GR_DEFAULT(GR_DTYPE_DEFAULT); /* that of the result; x is converted to it first */
 } gr_reduce_args;
 /* All fail when .dim and .dims are both given, one is out of range or stands twice.
- * Sum; of a float in its dtype, of integers and bools in int64. Of nothing: 0. dx = dy. */
+ * Sum; of a float in its dtype, of integers and bools in int64 unless .dtype is given. Of nothing: 0. dx = dy. */
 GR_API gr_tensor *gr_sum_at(const gr_reduce_args *args);
 /* Sum / n, of floats only, in their dtype. Of nothing: NaN. dx = dy / n. */
 GR_API gr_tensor *gr_mean_at(const gr_reduce_args *args);
-/* Product; of integers and bools in int64. Of nothing: 1. dx = dy * product of the others, with zeros too. One dim or all. */
+/* Product; its dtype is that of a sum. Of nothing: 1. dx = dy * product of the others, with zeros too. One dim or all. */
 GR_API gr_tensor *gr_prod_at(const gr_reduce_args *args);
 /* Largest and smallest, of any dtype, in that dtype; NaN wins. Ties share the gradient evenly. Fails where a result would
  * be made of no element. */

@@ -161,17 +161,23 @@ gr_tensor *gr_reduce_run(const gr_op *op, gr_tensor *x, unsigned dims, bool keep
     return gr_call_run(c);
 }
 
+static gr_tensor *in_dtype(gr_tensor *t, const gr_reduce_args *a)
+{
+    return gr_to_at(&(gr_to_args){.x = t, .site = a->site, .dtype = a->dtype, .device = {-1, 0}});
+}
+
 gr_tensor *gr_reduce_public(const gr_op *op, const gr_reduce_args *args)
 {
     unsigned dims;
     gr_reduce_args a = *args;
     if (!gr_usable(a.x, a.site, op->name, "x") || !dims_of(&a, op->name, &dims)) return NULL;
-    if (gr_likely(a.dtype == GR_DTYPE_DEFAULT || a.dtype == (gr_dtype)a.x->dtype))
+    if (gr_likely(a.dtype == GR_DTYPE_DEFAULT || (a.dtype == (gr_dtype)a.x->dtype && gr_is_float(a.dtype))))
         return gr_reduce_run(op, a.x, dims, a.keepdim, a.site);
     if (!gr_dtype_fits(a.dtype, a.site, op->name)) return NULL;
     const gr_compound whole = gr_compound_begin(op->name);
-    a.x = gr_to_at(&(gr_to_args){.x = a.x, .site = a.site, .dtype = a.dtype, .device = {-1, 0}});
-    return gr_compound_end(&whole, a.x ? gr_reduce_run(op, a.x, dims, a.keepdim, a.site) : NULL);
+    a.x = in_dtype(a.x, &a);
+    gr_tensor *y = a.x ? gr_reduce_run(op, a.x, dims, a.keepdim, a.site) : NULL;
+    return gr_compound_end(&whole, y ? in_dtype(y, &a) : NULL); /* small integers were added or multiplied in int64 */
 }
 
 gr_tensor *gr_sum_over(gr_tensor *x, unsigned dims, gr_site site)

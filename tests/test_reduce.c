@@ -220,6 +220,27 @@ START_TEST(nothing_and_a_scalar_are_reduced)
 }
 END_TEST
 
+/* Numbers of PyTorch 2.15: torch.sum and torch.prod with dtype. */
+START_TEST(sums_and_products_have_the_dtype_asked_for)
+{
+    static const struct {
+        double a, b;
+        gr_dtype from, dtype;
+        double sum, product;
+    } of[] = {{1.7, 2.9, GR_FLOAT32, GR_INT32, 3, 2},          {200, 100, GR_INT64, GR_UINT8, 44, 32},
+              {200, 100, GR_UINT8, GR_UINT8, 44, 32},          {2, 3, GR_INT64, GR_BOOL, 1, 1},
+              {0.5, 3, GR_FLOAT64, GR_BOOL, 1, 1},             {0, 3, GR_INT32, GR_BOOL, 1, 0},
+              {2147483647, 2, GR_INT64, GR_INT32, -2147483647, -2}, {5, 6, GR_INT32, GR_INT32, 11, 30},
+              {5, 6, GR_BFLOAT16, GR_INT64, 11, 30}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        gr_tensor *x = gr_to(gr_from(((double[]){of[i].a, of[i].b}), 2), .dtype = of[i].from),
+                  *sum = gr_sum(x, .dtype = of[i].dtype), *product = gr_prod(x, .dim = 0, .dtype = of[i].dtype);
+        ck_assert(gr_dtype_of(sum) == of[i].dtype && gr_item(sum) == of[i].sum);
+        ck_assert(gr_dtype_of(product) == of[i].dtype && gr_item(product) == of[i].product);
+    }
+}
+END_TEST
+
 START_TEST(reductions_convert_first_and_refuse_what_they_must)
 {
     gr_tensor *x = gr_full(1.5, 2, 3), *n = gr_full(3, 2, 3), *truth = gr_full((bool)true, 2, 3),
@@ -227,8 +248,8 @@ START_TEST(reductions_convert_first_and_refuse_what_they_must)
     ck_assert(gr_dtype_of(y) == GR_INT64 && gr_item(y) == 6);
     y = gr_mean(n, .dtype = GR_FLOAT64);
     ck_assert(gr_dtype_of(y) == GR_FLOAT64 && gr_item(y) == 3);
-    y = gr_prod(n, .dim = 0, .dtype = GR_UINT8); /* sums and products of integers are int64 */
-    ck_assert(gr_at(y, 0) == 9);
+    y = gr_prod(n, .dim = 0, .dtype = GR_UINT8);
+    ck_assert(gr_dtype_of(y) == GR_UINT8 && gr_at(y, 0) == 9);
     ck_assert(gr_item(gr_sum(gr_full_with(200, GR_SHAPE(3), .dtype = GR_UINT8))) == 600 && gr_item(gr_sum(truth)) == 6);
     ck_assert_ptr_null(gr_mean(n));
     expect_one_error("mean: x is int64; must be a float");
@@ -403,6 +424,7 @@ Suite *reduce_suite(void)
     tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, reductions_are_those_of_loops, 0, DTYPES);
     tcase_add_test(c, nothing_and_a_scalar_are_reduced);
+    tcase_add_test(c, sums_and_products_have_the_dtype_asked_for);
     tcase_add_test(c, reductions_convert_first_and_refuse_what_they_must);
     tcase_add_loop_test(c, the_first_of_ties_is_named, 0, DTYPES);
     tcase_add_loop_test(c, extrema_and_nan_are_found_at_every_place, 0, DTYPES);
