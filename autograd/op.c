@@ -108,7 +108,7 @@ gr_site gr_call_site(const gr_call *c)
 /* Whether shape runs: the outputs have no memory yet, and a change in place is described in a header of its own. */
 static bool is_in_shape(const gr_call *c, int i)
 {
-    const gr_tensor *y = gr_call_output(c, i);
+    const gr_tensor *y = c->slot[c->inputs + i].tensor;
     if (c->op->in_place ? y != c->slot[0].tensor : !y->storage) return true;
     gr_fail(GR_ERROR_STATE, gr_site_of(c), "call_output_shape", "%s has its outputs already; must be called by its shape",
             c->op->name);
