@@ -40,6 +40,7 @@ int main(void)
         fprintf(stderr, "CK_RUN_SUITE is %s; must be one of those in tests/suites.h\n", suite);
         return EXIT_FAILURE;
     }
+    setenv("CK_DEFAULT_TIMEOUT", "1800", 0); /* seconds: for a test that hangs; slow machines and tools meet no limit */
     SRunner *runner = srunner_create(NULL);
 #define ADD_SUITE(name) srunner_add_suite(runner, name##_suite());
     SUITES(ADD_SUITE)

@@ -205,7 +205,6 @@ Suite *accuracy_suite(void)
 {
     Suite *s = suite_create("accuracy");
     TCase *c = tcase_create("accuracy");
-    tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, a_row_is_as_exact_as_promised, 0, PROMISES);
     tcase_add_test(c, every_row_with_real_results_is_checked);
     suite_add_tcase(s, c);

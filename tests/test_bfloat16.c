@@ -324,7 +324,6 @@ Suite *bfloat16_suite(void)
 {
     Suite *s = suite_create("bfloat16");
     TCase *c = tcase_create("bfloat16");
-    tcase_set_timeout(c, 600);
     tcase_add_test(c, rows_of_all_numbers_are_those_of_float32_rounded);
     tcase_add_test(c, numbers_are_rounded_as_pytorch_rounds_them);
     tcase_add_test(c, rows_are_rounded_once_in_every_layout);

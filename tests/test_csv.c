@@ -189,7 +189,6 @@ Suite *csv_suite(void)
     Suite *suite = suite_create("csv");
     TCase *group = tcase_create("csv");
     tcase_add_checked_fixture(group, set_up, tear_down);
-    tcase_set_timeout(group, 60);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);
     suite_add_tcase(suite, group);
     return suite;

@@ -417,7 +417,6 @@ Suite *device_suite(void)
         return s;
     }
     tcase_add_checked_fixture(c, catch_errors, release_errors);
-    tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, rows_have_the_cpus_bits, 0, DTYPES);
     tcase_add_test(c, copies_and_indices_have_the_cpus_bits);
     tcase_add_test(c, sums_are_near_the_cpus);

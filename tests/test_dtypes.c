@@ -282,7 +282,6 @@ Suite *dtypes_suite(void)
 {
     Suite *s = suite_create("dtypes");
     TCase *c = tcase_create("dtypes");
-    tcase_set_timeout(c, 600);
     tcase_add_test(c, conversions_are_those_of_pytorch);
     tcase_add_test(c, operations_give_or_refuse_what_pytorch_does);
     suite_add_tcase(s, c);

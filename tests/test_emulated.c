@@ -505,7 +505,6 @@ Suite *emulated_suite(void)
         return s;
     }
     tcase_add_checked_fixture(c, begin, release_errors);
-    tcase_set_timeout(c, 300);
 #ifdef GR_DEBUG
     static const char *const of_pools[] = {"a_step_does_not_wait", "backward_of_a_maximum_does_not_wait",
                                            "kept_blocks_are_given_up_before_memory_is_short"};

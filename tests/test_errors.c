@@ -304,7 +304,6 @@ Suite *errors_suite(void)
     Suite *suite = suite_create("errors");
     TCase *c = tcase_create("errors");
     tcase_add_checked_fixture(c, misuse_begin, misuse_end);
-    tcase_set_timeout(c, 60);
     tcase_add_test(c, the_first_error_is_kept);
     tcase_add_test(c, making_and_reading_go_on_while_an_error_stands);
     tcase_add_test(c, the_same_call_works_once_the_error_is_cleared);

@@ -319,7 +319,6 @@ Suite *faults_suite(void)
     TCase *c = tcase_create("faults");
     int programs = 0;
     while (program_of(programs)) programs++;
-    tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, a_program_survives_each_refused_allocation, 0, programs);
     suite_add_tcase(s, c);
     return s;

@@ -373,7 +373,6 @@ Suite *gemm_suite(void)
     Suite *suite = suite_create("gemm");
     TCase *group = tcase_create("gemm");
     tcase_add_checked_fixture(group, NULL, tear_down);
-    tcase_set_timeout(group, 120);
     tcase_add_loop_test(group, products_of_all_layouts_agree_with_wider_sums, 0, shapes);
     tcase_add_loop_test(group, large_products_agree_with_wider_sums, 0, 8);
     tcase_add_loop_test(group, products_of_positive_numbers_are_exact_enough, 0, 6);

@@ -258,7 +258,6 @@ Suite *gradients_suite(void)
 {
     Suite *s = suite_create("gradients");
     TCase *c = tcase_create("gradients");
-    tcase_set_timeout(c, 600);
     tcase_add_test(c, rows_have_right_gradients);
     tcase_add_test(c, rows_have_right_second_gradients);
     tcase_add_test(c, rows_agree_in_both_precisions);

@@ -354,7 +354,6 @@ Suite *kernels_suite(void)
 {
     Suite *s = suite_create("kernels");
     TCase *c = tcase_create("kernels");
-    tcase_set_timeout(c, 120);
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, a_devices_memory_holds_what_is_sent);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);

@@ -213,7 +213,6 @@ Suite *matmul_suite(void)
 {
     Suite *s = suite_create("matmul");
     TCase *c = tcase_create("matmul");
-    tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, products_of_all_ranks_are_those_of_loops, 0, 6);
     tcase_add_test(c, integers_wrap);
     tcase_add_test(c, a_batch_of_large_products_has_the_bits_of_each);

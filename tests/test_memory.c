@@ -229,7 +229,6 @@ Suite *memory_suite(void)
 {
     Suite *s = suite_create("memory");
     TCase *c = tcase_create("memory");
-    tcase_set_timeout(c, 300);
 #ifdef GR_DEBUG
     puts("skipped: a_warm_training_loop_allocates_nothing, steps_use_the_same_addresses, what_a_thread_may_not_keep_others_get: "
          "this build gives every block its own malloc");

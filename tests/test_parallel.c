@@ -333,7 +333,6 @@ Suite *parallel_suite(void)
     Suite *suite = suite_create("parallel");
     TCase *group = tcase_create("parallel");
     tcase_add_checked_fixture(group, NULL, tear_down);
-    tcase_set_timeout(group, 60);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);
     suite_add_tcase(suite, group);
     return suite;

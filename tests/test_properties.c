@@ -271,7 +271,6 @@ Suite *properties_suite(void)
 {
     Suite *s = suite_create("properties");
     TCase *c = tcase_create("properties");
-    tcase_set_timeout(c, 300);
     tcase_add_test(c, rows_take_the_dtypes_they_say);
     tcase_add_test(c, rows_in_place_do_the_same);
     tcase_add_test(c, operands_alone_and_used_twice_get_the_same_gradients);

@@ -358,7 +358,6 @@ Suite *random_suite(void)
     tcase_add_test(c, places_come_as_often_as_their_weights);
     if (getenv("GRADUS_LONG_TESTS")) {
         TCase *longest = tcase_create("longest");
-        tcase_set_timeout(longest, 600);
         tcase_add_test(longest, a_permutation_of_the_other_form_is_pytorchs);
         suite_add_tcase(s, longest);
     }

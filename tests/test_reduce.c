@@ -421,7 +421,6 @@ Suite *reduce_suite(void)
     Suite *s = suite_create("reduce");
     TCase *c = tcase_create("reduce");
     tcase_add_checked_fixture(c, catch_errors, release_errors);
-    tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, reductions_are_those_of_loops, 0, DTYPES);
     tcase_add_test(c, nothing_and_a_scalar_are_reduced);
     tcase_add_test(c, sums_and_products_have_the_dtype_asked_for);

@@ -298,7 +298,6 @@ Suite *scalar_suite(void)
 {
     Suite *suite = suite_create("scalar");
     TCase *tests = tcase_create("scalar");
-    tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_float_function_is_within_its_bound, 0,
                         (int)(sizeof functions / sizeof *functions));
     tcase_add_test(tests, sin_and_cos_have_the_same_bits_on_both_paths);

@@ -171,7 +171,6 @@ Suite *shortage_suite(void)
                                   reporting_an_error_asks_for_no_memory};
     Suite *s = suite_create("shortage");
     TCase *c = tcase_create("shortage");
-    tcase_set_timeout(c, 0);
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
     suite_add_tcase(s, c);
     return s;

@@ -257,7 +257,6 @@ Suite *sums_suite(void)
     Suite *s = suite_create("sums");
     TCase *c = tcase_create("sums");
     tcase_add_checked_fixture(c, make_numbers, NULL);
-    tcase_set_timeout(c, 120);
     tcase_add_test(c, sums_have_pytorchs_bits);
     tcase_add_test(c, long_sums_are_trees_of_blocks);
     tcase_add_test(c, sums_over_any_dimensions_are_those_of_flattened_rows);

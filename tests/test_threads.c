@@ -299,7 +299,6 @@ Suite *threads_suite(void)
 {
     Suite *s = suite_create("threads");
     TCase *c = tcase_create("threads");
-    tcase_set_timeout(c, 300);
     tcase_add_test(c, training_gives_the_same_bits_for_any_number_of_threads);
     tcase_add_test(c, large_loops_run_on_two_threads);
     tcase_add_test(c, reductions_do_not_depend_on_threads);

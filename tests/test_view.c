@@ -391,7 +391,6 @@ Suite *view_suite(void)
 {
     Suite *s = suite_create("view");
     TCase *c = tcase_create("view");
-    tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, chains_of_views_show_the_right_elements, 0, DTYPES);
     suite_add_tcase(s, c);
     return s;

@@ -73,7 +73,7 @@ wait
 # ---- tests ----
 
 # Each test opens the device, beside many others: what limits a test's time is the step.
-export GRADUS_CUDA_PLUGIN=$plugin CUDA_MODULE_LOADING=LAZY CK_TIMEOUT_MULTIPLIER=20
+export GRADUS_CUDA_PLUGIN=$plugin CUDA_MODULE_LOADING=LAZY CK_DEFAULT_TIMEOUT=0
 sanitizer() { # tool, then what
     local tool=$1
     shift
