@@ -54,11 +54,12 @@ static const struct {
     int dim, size[3];
 } forms[] = {{0, {0}},       {1, {1}},       {1, {2}},    {1, {3}},    {1, {4}},    {2, {2, 3}}, {2, {3, 2}},    {2, {2, 2}},
              {2, {1, 3}},    {2, {3, 1}},    {1, {0}},    {2, {3, 0}}, {2, {3, 3}}, {2, {4, 2}}, {3, {2, 1, 2}}, {3, {2, 2, 3}}};
+enum { FORMS = sizeof forms / sizeof *forms };
 
 void run_leaf(const uint8_t *a)
 {
     double value[MOST_ELEMENTS];
-    const int which = a[ARGUMENT] % 16;
+    const int which = a[ARGUMENT] % FORMS;
     const form f = form_of(forms[which].dim, forms[which].size);
     gr_shape shape = {f.dim, {0}};
     for (int d = 0; d < f.dim; d++) shape.size[d] = f.size[d];

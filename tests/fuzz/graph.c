@@ -92,8 +92,6 @@ const int *identity_index(int count)
 
 /* ---- values ---- */
 
-static double slope_of(const rule *r, double x, double y);
-
 static double one_operand(const rule *r, double x)
 {
     switch (r->kind) {

@@ -300,7 +300,8 @@ void scope_close(int depth)
 bool keep(twin *x)
 {
     if (has_history(x) || x->depth == OF_A_LEAF) return false;
-    if (x->depth-- == 0) return x->depth = 0, true;
+    if (x->depth == 0) return true;
+    x->depth--;
     if (x->base && (x->base->depth > x->depth || x->base->depth == OF_A_LEAF)) x->base = NULL;
     return true;
 }

@@ -112,23 +112,27 @@ static bool may_hook(twin *x)
     return is_linked(&e) && e.header; /* not a view that is taken again at each use, in a scope within its own */
 }
 
+static bool is_retained(const twin *x)
+{
+    for (int i = 0; i < model.hooks; i++) {
+        const hook *h = &model.hook[i];
+        if (h->there && h->kind == HOOK_RETAIN && h->tensor == x && h->node == x->node) return true;
+    }
+    return false;
+}
+
 void run_hook(const uint8_t *a)
 {
     twin *x = pick(a[FIRST], FLOAT, a);
     if (!x || x->handed_out || model.hooks == MOST_HOOKS) return;
     const hook_kind what = (hook_kind)(a[ARGUMENT] % HOOKS);
     const bool may = may_hook(x);
-    hook *h = &model.hook[model.hooks];
     if (what == HOOK_ENDS_SCOPE && model.depth == 0) return;
+    hook *h = &model.hook[model.hooks];
     *h = (hook){.kind = what, .tensor = x, .node = x->node, .out = x->out, .there = true, .scope = model.scope[model.open[model.depth]].real};
     if (what == HOOK_RETAIN) {
-        const bool real = gr_retain_grad_at(x->real, here());
-        for (int i = 0; i < model.hooks && may; i++) { /* once is enough */
-            const hook *other = &model.hook[i];
-            if (other->there && other->kind == HOOK_RETAIN && other->tensor == x && other->node == x->node) h->there = false;
-        }
-        if (may && x->node && h->there) model.hooks++;
-        settle_answer(a, real, may);
+        if (may && x->node && !is_retained(x)) model.hooks++; /* once is enough */
+        settle_answer(a, gr_retain_grad_at(x->real, here()), may);
         return;
     }
     h->real = gr_register_hook_at(x->real, real_hook, h, here());

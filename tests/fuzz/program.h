@@ -17,11 +17,11 @@ enum {
 };
 
 typedef void instruction(const uint8_t *a);
-instruction run_leaf, run_index, run_unary, run_binary, run_number, run_where, run_compare, run_reduce, run_extremum, run_matmul,
-    run_index_select, run_pair, run_copy, run_overwrite;                              /* calls.c, reductions.c */
-instruction run_slice, run_turn, run_reshape, run_stretch, run_plain_view;            /* views.c */
-instruction run_scope, run_keep, run_free, run_requires_grad, run_gradient, run_churn; /* lives.c */
-instruction run_backward, run_grads, run_hook, run_unhook, run_zero_grad;             /* passes.c */
+instruction run_leaf, run_index, run_unary, run_binary, run_number, run_compare, run_where, run_overwrite; /* calls.c */
+instruction run_reduce, run_extremum, run_matmul, run_index_select, run_pair;                           /* reductions.c */
+instruction run_slice, run_turn, run_reshape, run_stretch, run_copy, run_plain_view;                    /* views.c */
+instruction run_scope, run_keep, run_free, run_churn, run_requires_grad, run_gradient, run_zero_grad;   /* lives.c */
+instruction run_backward, run_grads, run_hook, run_unhook;                                              /* passes.c */
 
 gr_site here(void);
 

@@ -38,7 +38,7 @@ static const struct {
     formula kind;
 } reductions[] = {{gr_sum_at, SCATTER}, {gr_sum_at, SCATTER}, {gr_mean_at, SCATTER}, {gr_prod_at, PRODUCT},
                   {gr_amax_at, LARGEST}, {gr_amin_at, SMALLEST}};
-enum { MEAN = 2 };
+enum { REDUCTIONS = sizeof reductions / sizeof *reductions, MEAN = 2 };
 
 static twin *reduced(twin *x, int which, int dim, bool keepdim)
 {
@@ -56,7 +56,7 @@ void run_reduce(const uint8_t *a)
 {
     twin *x = pick(a[FIRST], FLOAT, a);
     if (!x || (x->alive && x->dtype != GR_FLOAT64)) return;
-    const int which = a[ARGUMENT] % 6;
+    const int which = a[ARGUMENT] % REDUCTIONS;
     const bool keepdim = is(a[FLAGS], IN_PLACE);
     bool fits;
     int dim;

@@ -151,7 +151,7 @@ void run_turn(const uint8_t *a)
            must);
 }
 
-/* ---- reshape, view, flatten ---- */
+/* ---- reshape, view ---- */
 
 /* Whether x's cells, in order, can be walked by one step per dimension of f. */
 static bool can_be_viewed(const twin *x, const form *f)
