@@ -101,6 +101,35 @@ START_TEST(loops_run_on_two_threads_also_after_an_idle_time)
 }
 END_TEST
 
+typedef struct {
+    atomic_bool begun, done;
+} slow_piece;
+
+/* The first piece, the caller's, lasts until the other has begun, on the worker; that one goes on for a while. */
+static void second_is_slow(void *context, int64_t begin, int64_t end)
+{
+    slow_piece *second = context;
+    (void)end;
+    if (begin == 0) {
+        for (int i = 0; i < 2000 && !atomic_load(&second->begun); i++) nap(1000);
+        return;
+    }
+    atomic_store(&second->begun, true);
+    nap(20000);
+    atomic_store(&second->done, true);
+}
+
+START_TEST(a_loop_ends_after_its_slowest_piece)
+{
+    static slow_piece second[5]; /* static: a worker that is not waited for writes later */
+    gr_parallel_threads(2);
+    for (int i = 0; i < 5; i++) {
+        gr_parallel(2, 1, second_is_slow, &second[i]);
+        ck_assert(atomic_load(&second[i].done));
+    }
+}
+END_TEST
+
 static void note_thread(void *context, int64_t begin, int64_t end)
 {
     (void)begin, (void)end;
@@ -317,6 +346,7 @@ Suite *parallel_suite(void)
     const TTest *const tests[] = {each_index_is_visited_once_in_pieces_of_the_grain,
                                   thousands_of_loops_run_one_after_the_other,
                                   loops_run_on_two_threads_also_after_an_idle_time,
+                                  a_loop_ends_after_its_slowest_piece,
                                   one_piece_is_run_by_the_caller,
                                   tasks_may_use_the_pool,
                                   threads_may_use_the_pool_at_once_and_resize_it,
