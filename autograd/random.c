@@ -17,7 +17,7 @@ static bool float_shape(gr_call *c)
 /* The dtype holds both bounds and what lies between them, as PyTorch asks. */
 static bool uniform_shape(gr_call *c)
 {
-    static const double most[] = {[GR_FLOAT32] = FLT_MAX, [GR_FLOAT64] = DBL_MAX, [GR_BFLOAT16] = 0x1.fep127};
+    static const double most[] = {[GR_FLOAT32] = (double)FLT_MAX, [GR_FLOAT64] = DBL_MAX, [GR_BFLOAT16] = 0x1.fep127};
     const gr_tensor *t = c->slot[0].tensor;
     const bounds *b = gr_attributes(c);
     if (!float_shape(c)) return false;
