@@ -131,7 +131,7 @@ test:
 	$(MAKE) check
 check: all $(B)/tests/run $(B)/tests/gpu/kernels demos $(EMULATED_PLUGIN) corpus
 	rm -f $(B)/tests/sites.*
-	GRADUS_SITES=$(B)/tests/sites $(B)/tests/run
+	GRADUS_SITES=$(B)/tests/sites tests/suites.sh $(B) $(B)/tests/logs
 	tests/allocation_sites.sh $(B)
 	tests/isa.sh $(B)
 	tests/device.sh $(B) $(EMULATED_PLUGIN)
@@ -146,7 +146,7 @@ check: all $(B)/tests/run $(B)/tests/gpu/kernels demos $(EMULATED_PLUGIN) corpus
 	tests/planted/run --check
 
 suite: $(B)/tests/run
-	$(B)/tests/run
+	tests/suites.sh $(B) $(B)/tests/logs $(CK_RUN_SUITE)
 # Debug builds: the suite under ASan and UBSan; that of the threads under TSan.
 sanitize:
 	tests/install.sh
@@ -175,7 +175,7 @@ coverage:
 	$(MAKE) DEBUG= B=$(B)/coverage OPT="-O0 --coverage -fprofile-update=atomic" LOOPS_OPT=-O0 LDFLAGS=--coverage covered
 covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
 	find $(B) -name '*.gcda' -delete
-	$(B)/tests/run
+	tests/suites.sh $(B) $(B)/tests/logs
 	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim csv csv_refused
 	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDFLAGS) $(LDLIBS)" $(EMULATED_PLUGIN)
 	tests/isa.sh $(B)
