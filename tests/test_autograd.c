@@ -213,6 +213,22 @@ START_TEST(a_failed_pass_changes_nothing_and_may_be_repeated)
 }
 END_TEST
 
+START_TEST(a_failed_pass_gives_its_memory_back)
+{
+    catch_errors();
+    gr_tensor *x = LEAF(1, 2), *w = LEAF(3, 4), *v = LEAF(5, 6), *f = gr_apply(&failing, &x, 1, NULL, NULL),
+              *loss = gr_sum(gr_add(gr_add(gr_mul(w, 2), gr_mul(v, 3)), f));
+    const gr_pool_use before = gr_pool_look(gr_self());
+    is_out_of_order = true;
+    ck_assert(!gr_backward(loss));
+    is_out_of_order = false;
+    expect_one_error("failing: backward is out of order");
+    const gr_pool_use after = gr_pool_look(gr_self());
+    ck_assert_int_eq(after.blocks, before.blocks);
+    ck_assert_int_eq(after.headers, before.headers);
+}
+END_TEST
+
 START_TEST(a_pass_that_fails_after_its_walk_leaves_the_history_to_be_used)
 {
     catch_errors();
@@ -406,6 +422,30 @@ START_TEST(a_recorded_gradient_is_forgotten_with_its_leaf)
 }
 END_TEST
 
+START_TEST(a_recorded_pass_adds_to_every_leafs_gradient)
+{
+    gr_tensor *x = LEAF(1), *w = LEAF(2);
+    ck_assert(gr_backward(gr_sum(gr_mul(x, w))));
+    ck_assert(gr_backward(gr_sum(gr_mul(x, w)), .create_graph = true));
+    EXPECT(gr_grad(x), 4);
+    EXPECT(gr_grad(w), 2);
+}
+END_TEST
+
+START_TEST(a_recorded_pass_that_fails_leaves_nothing_on_the_tape)
+{
+    catch_errors();
+    gr_tensor *x = LEAF(1, 2), *y = gr_mul(x, 3), *loss = gr_exp(gr_sum(gr_mul(y, y)));
+    gr_scope off = gr_no_grad_begin();
+    gr_mul_(y, 2);
+    gr_scope_end(off);
+    const int before = gr_tape_text(NULL, 0);
+    ck_assert(!gr_backward(loss, .create_graph = true));
+    expect_one_error("changed");
+    ck_assert_int_eq(gr_tape_text(NULL, 0), before);
+}
+END_TEST
+
 Suite *autograd_suite(void)
 {
     Suite *s = suite_create("autograd");
@@ -423,6 +463,7 @@ Suite *autograd_suite(void)
     tcase_add_test(c, a_detached_view_shares_the_version);
     tcase_add_test(c, a_freed_saved_tensor_fails_the_pass);
     tcase_add_test(c, a_failed_pass_changes_nothing_and_may_be_repeated);
+    tcase_add_test(c, a_failed_pass_gives_its_memory_back);
     tcase_add_test(c, a_pass_that_fails_after_its_walk_leaves_the_history_to_be_used);
     tcase_add_test(c, while_an_error_stands_nothing_lasting_changes);
     tcase_add_test(c, an_unused_output_counts_as_zeros);
@@ -434,6 +475,8 @@ Suite *autograd_suite(void)
     tcase_add_test(c, gradients_of_intermediate_results_are_returned);
     tcase_add_test(c, each_of_many_leaves_gets_its_gradient_once);
     tcase_add_test(c, a_recorded_gradient_is_forgotten_with_its_leaf);
+    tcase_add_test(c, a_recorded_pass_adds_to_every_leafs_gradient);
+    tcase_add_test(c, a_recorded_pass_that_fails_leaves_nothing_on_the_tape);
     suite_add_tcase(s, c);
     return s;
 }

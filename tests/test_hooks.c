@@ -198,6 +198,21 @@ START_TEST(an_error_in_a_leafs_hook_fails_the_pass)
 }
 END_TEST
 
+START_TEST(a_hook_is_removed_once)
+{
+    catch_errors();
+    int calls = 0;
+    gr_tensor *x = LEAF(1);
+    gr_register_hook(x, doubled, &calls);
+    const gr_hook second = gr_register_hook(x, doubled, &calls);
+    ck_assert(gr_hook_remove(second));
+    ck_assert(!gr_hook_remove(second));
+    expect_one_error("hook is gone");
+    ck_assert(gr_backward(gr_sum(x)));
+    ck_assert_int_eq(calls, 1);
+}
+END_TEST
+
 Suite *hooks_suite(void)
 {
     const TTest *const tests[] = {hooks_see_the_summed_gradient_in_order,
@@ -209,7 +224,8 @@ Suite *hooks_suite(void)
                                   a_hook_must_return_what_looks_like_the_gradient,
                                   a_hook_may_return_a_view_of_the_gradient,
                                   a_pass_within_a_hook_adds_to_the_same_retained_gradient,
-                                  an_error_in_a_leafs_hook_fails_the_pass};
+                                  an_error_in_a_leafs_hook_fails_the_pass,
+                                  a_hook_is_removed_once};
     Suite *s = suite_create("hooks");
     TCase *c = tcase_create("hooks");
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);

@@ -100,6 +100,16 @@ START_TEST(views_of_the_same_elements_may_be_combined_in_place)
 }
 END_TEST
 
+START_TEST(neighbours_may_be_combined_in_place)
+{
+    gr_tensor *line = PLAIN(0, 1, 2, 3), *left = gr_narrow(line, 0, 0, 2), *right = gr_narrow(line, 0, 2, 2);
+    ck_assert_ptr_nonnull(gr_add_(left, right));
+    EXPECT(line, 2, 4, 2, 3);
+    ck_assert_ptr_nonnull(gr_add_(right, left));
+    EXPECT(line, 2, 4, 4, 7);
+}
+END_TEST
+
 Suite *in_place_suite(void)
 {
     const TTest *const tests[] = {a_region_changed_in_place_is_seen_by_base_and_siblings,
@@ -108,7 +118,8 @@ Suite *in_place_suite(void)
                                   what_is_written_over_cuts_the_old_value,
                                   a_plain_tensor_gets_history_from_what_is_written_into_it,
                                   changes_in_place_that_would_lose_history_are_refused,
-                                  views_of_the_same_elements_may_be_combined_in_place};
+                                  views_of_the_same_elements_may_be_combined_in_place,
+                                  neighbours_may_be_combined_in_place};
     Suite *s = suite_create("in_place");
     TCase *c = tcase_create("in_place");
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
