@@ -83,11 +83,7 @@ gr_tensor *gr_to_at(const gr_to_args *args)
     const int place = gr_device_place(args->device, x->device, args->site, "to");
     if (place < 0) return NULL;
     if (dtype == (gr_dtype)x->dtype && place == x->device) return x;
-    gr_call *c = gr_call_begin(&to_op, 1, args->site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    *(destination *)gr_attributes(c) = (destination){(uint8_t)dtype, (uint8_t)place};
-    return gr_call_run(c);
+    return gr_run1_with(&to_op, x, &(destination){(uint8_t)dtype, (uint8_t)place}, args->site);
 }
 
 /* ---- detach: a view without history ---- */

@@ -262,15 +262,6 @@ static gr_tensor *run3(const gr_op *op, gr_value a, gr_value b, gr_value third, 
     return gr_call_run(c);
 }
 
-static gr_tensor *run_with(const gr_op *op, gr_tensor *x, const double *param, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), param, op->attribute_bytes);
-    return gr_call_run(c);
-}
-
 /* A row without parameters takes (x, site), one with parameters its options: chosen by the first word of PARAMS. */
 #define TAKES_NONE TAKES_PLAIN
 #define TAKES_P1(n, d) TAKES_OPTIONS
@@ -282,7 +273,7 @@ static gr_tensor *run_with(const gr_op *op, gr_tensor *x, const double *param, g
 #define RUNS_P2(n, d, m, e) RUNS_TWO(n, m) RUNS_IT
 #define RUNS_ONE(n) const double param[] = {args->n};
 #define RUNS_TWO(n, m) const double param[] = {args->n, args->m};
-#define RUNS_IT(op) return run_with(op, args->x, param, args->site);
+#define RUNS_IT(op) return gr_run1_with(op, args->x, param, args->site);
 
 #define UNARY(name, params, ...) \
     gr_tensor *gr_##name##_at(TAKES_##params(name)) { RUNS_##params(&gr_row_op[GR_E_##name]) } \

@@ -2,7 +2,6 @@
 #include "autograd/reduce.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "autograd/autograd.h"
 
@@ -176,11 +175,7 @@ static gr_tensor *arg_run(const gr_op *op, const gr_arg_args *args)
     if (!gr_usable(args->x, args->site, op->name, "x")) return NULL;
     along a = {-1, args->keepdim};
     if (args->dim != GR_ALL && (a.dim = gr_check_dim(args->dim, "dim", args->x, "x", args->site, op->name)) < 0) return NULL;
-    gr_call *c = gr_call_begin(op, 1, args->site);
-    if (!c) return NULL;
-    c->slot[0].tensor = args->x;
-    memcpy(gr_attributes(c), &a, sizeof a);
-    return gr_call_run(c);
+    return gr_run1_with(op, args->x, &a, args->site);
 }
 
 gr_tensor *gr_argmax_at(const gr_arg_args *args)

@@ -13,8 +13,6 @@ typedef struct {
 bool gr_make_view(gr_call *c, const gr_geometry *g);
 /* A shape function for ops whose attributes are a gr_geometry. */
 bool gr_geometry_shape(gr_call *c);
-/* Runs op, whose attributes are a gr_geometry, on x. */
-gr_tensor *gr_geometry_run(const gr_op *op, gr_tensor *x, const gr_geometry *g, gr_site site);
 /* In backward: dx = dy in region g of a row-major dx, 0 elsewhere (region.c). */
 bool gr_region_gradient(gr_call *c, const gr_geometry *g);
 

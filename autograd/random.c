@@ -67,35 +67,26 @@ static const gr_op uniform_op = RANDOM("uniform_", uniform_shape, uniform_forwar
                    exponential_op = RANDOM("exponential_", float_shape, exponential_forward),
                    bernoulli_op = RANDOM("bernoulli_", gr_no_work, bernoulli_forward);
 
-static gr_tensor *run(const gr_op *op, gr_tensor *t, bounds b, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = t;
-    *(bounds *)gr_attributes(c) = b;
-    return gr_call_run(c);
-}
-
 gr_tensor *gr_uniform__at(gr_tensor *t, double from, double to, gr_site site)
 {
-    return run(&uniform_op, t, (bounds){from, to}, site);
+    return gr_run1_with(&uniform_op, t, &(bounds){from, to}, site);
 }
 
 gr_tensor *gr_normal__at(gr_tensor *t, double mean, double std, gr_site site)
 {
     if (!(std >= 0)) return gr_fail(GR_ERROR_ARGUMENT, site, "normal_", "std is %g; must be 0 or more", std);
-    return run(&normal_op, t, (bounds){mean, std}, site);
+    return gr_run1_with(&normal_op, t, &(bounds){mean, std}, site);
 }
 
 gr_tensor *gr_exponential__at(gr_tensor *t, double lambda, gr_site site)
 {
     if (!(lambda > 0)) return gr_fail(GR_ERROR_ARGUMENT, site, "exponential_", "lambda is %g; must be above 0", lambda);
-    return run(&exponential_op, t, (bounds){lambda, 0}, site);
+    return gr_run1_with(&exponential_op, t, &(bounds){lambda, 0}, site);
 }
 
 gr_tensor *gr_bernoulli__at(gr_tensor *t, double p, gr_site site)
 {
     char text[32];
     if (!(p >= 0 && p <= 1)) return gr_fail(GR_ERROR_ARGUMENT, site, "bernoulli_", "p is %s; must be 0 to 1", gr_repr(p, text));
-    return run(&bernoulli_op, t, (bounds){p, 0}, site);
+    return gr_run1_with(&bernoulli_op, t, &(bounds){p, 0}, site);
 }

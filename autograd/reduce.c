@@ -154,11 +154,7 @@ static const gr_op mean_op = {.name = "mean", .shape = mean_shape, .forward = gr
 
 gr_tensor *gr_reduce_run(const gr_op *op, gr_tensor *x, unsigned dims, bool keepdim, gr_site site)
 {
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    *(gr_reduced *)gr_attributes(c) = (gr_reduced){dims, keepdim};
-    return gr_call_run(c);
+    return gr_run1_with(op, x, &(gr_reduced){dims, keepdim}, site);
 }
 
 static gr_tensor *in_dtype(gr_tensor *t, const gr_reduce_args *a)

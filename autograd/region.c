@@ -10,7 +10,7 @@ static const gr_op region_op, region_back_op;
 
 static gr_tensor *region_run(gr_tensor *x, const gr_geometry *g, gr_site site)
 {
-    return gr_geometry_run(&region_op, x, g, site);
+    return gr_run1_with(&region_op, x, g, site);
 }
 
 /* region of dx += dy, for c, on the device. Where the region repeats elements (stride 0), dy is summed first. */
@@ -52,13 +52,7 @@ typedef struct {
 
 static gr_tensor *region_back_run(gr_tensor *dy, gr_shape whole, const gr_geometry *g, gr_site site)
 {
-    gr_call *c = gr_call_begin(&region_back_op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = dy;
-    region_attributes *r = gr_attributes(c);
-    r->whole = whole;
-    r->region = *g;
-    return gr_call_run(c);
+    return gr_run1_with(&region_back_op, dy, &(region_attributes){.whole = whole, .region = *g}, site);
 }
 
 bool gr_region_gradient(gr_call *c, const gr_geometry *g)

@@ -1,6 +1,4 @@
 /* slice.c - slices along one dimension: dx = dy there, 0 elsewhere. */
-#include <string.h>
-
 #include "autograd/geometry.h"
 #include "autograd/view.h"
 
@@ -45,15 +43,6 @@ static bool slice_backward(gr_call *c)
      .attribute_bytes = sizeof(slice), .rule = "dx = dy there, 0 elsewhere"}
 static const gr_op narrow_op = SLICE_OP("narrow"), select_op = SLICE_OP("select"), slice_op = SLICE_OP("slice");
 
-static gr_tensor *slice_run(const gr_op *op, gr_tensor *x, const slice *s, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), s, sizeof *s);
-    return gr_call_run(c);
-}
-
 /* The dimension to slice, or -1 after reporting; 0-d has none. */
 static int slice_dim(const gr_tensor *x, int dim, const char *op, gr_site site)
 {
@@ -71,7 +60,7 @@ gr_tensor *gr_narrow_at(gr_tensor *x, int dim, int64_t start, int64_t length, gr
     if (from < 0 || length < 0 || from > size || length > size - from)
         return gr_fail(GR_ERROR_ARGUMENT, site, "narrow", "start is %lld, length is %lld, x is %s; must lie within dimension %d",
                        (long long)start, (long long)length, gr_shape_text(x, text), dim);
-    return slice_run(&narrow_op, x, &(slice){dim, false, from, length, 1}, site);
+    return gr_run1_with(&narrow_op, x, &(slice){dim, false, from, length, 1}, site);
 }
 
 gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site)
@@ -84,7 +73,7 @@ gr_tensor *gr_select_at(gr_tensor *x, int dim, int64_t index, gr_site site)
     if (at < 0 || at >= size)
         return gr_fail(GR_ERROR_ARGUMENT, site, "select", "index is %lld, x is %s; must be %lld to %lld", (long long)index,
                        gr_shape_text(x, text), (long long)-size, (long long)size - 1);
-    return slice_run(&select_op, x, &(slice){dim, true, at, 1, 1}, site);
+    return gr_run1_with(&select_op, x, &(slice){dim, true, at, 1, 1}, site);
 }
 
 gr_tensor *gr_slice_at(const gr_slice_args *a)
@@ -99,5 +88,5 @@ gr_tensor *gr_slice_at(const gr_slice_args *a)
     start = start < 0 ? 0 : start > size ? size : start;
     end = end < start ? start : end > size ? size : end;
     const int64_t length = (end - start) / a->step + ((end - start) % a->step != 0);
-    return slice_run(&slice_op, x, &(slice){dim, false, start, length, length > 1 ? a->step : 1}, a->site);
+    return gr_run1_with(&slice_op, x, &(slice){dim, false, start, length, length > 1 ? a->step : 1}, a->site);
 }

@@ -1,6 +1,8 @@
 /* tape.h - the tape, from inside: calls, their slots, and the backward pass that walks them. */
 #ifndef GR_TAPE_H
 #define GR_TAPE_H
+#include <string.h>
+
 #include "autograd/op.h"
 #include "core/internal.h"
 #include "core/tensor.h"
@@ -123,6 +125,15 @@ static inline gr_tensor *gr_run1(const gr_op *op, gr_tensor *x, gr_site site)
     gr_call *c = gr_call_begin(op, 1, site);
     if (!c) return NULL;
     c->slot[0].tensor = x;
+    return gr_call_run(c);
+}
+/* With the op's attributes, which are copied. */
+static inline gr_tensor *gr_run1_with(const gr_op *op, gr_tensor *x, const void *attributes, gr_site site)
+{
+    gr_call *c = gr_call_begin(op, 1, site);
+    if (!c) return NULL;
+    c->slot[0].tensor = x;
+    memcpy(gr_attributes(c), attributes, op->attribute_bytes);
     return gr_call_run(c);
 }
 static inline gr_tensor *gr_run2(const gr_op *op, gr_tensor *a, gr_tensor *b, gr_site site)

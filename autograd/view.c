@@ -1,8 +1,6 @@
 /* view.c - what all views share; and those that show a whole tensor: permute, reshape and the like, expand. */
 #include "autograd/view.h"
 
-#include <string.h>
-
 #include "autograd/function.h"
 #include "autograd/geometry.h"
 
@@ -41,13 +39,12 @@ static bool permute_shape(gr_call *c)
     return gr_make_view(c, &g);
 }
 
-static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *p, gr_site site);
 static bool permute_backward(gr_call *c)
 {
     const permutation *p = gr_attributes(c);
     permutation back = {{0}};
     for (int d = 0; d < c->slot[0].tensor->dim; d++) back.order[p->order[d]] = (int8_t)d;
-    gr_tensor *dx = permute_run(c->op, gr_call_gradient(c, 0), &back, gr_site_of(c));
+    gr_tensor *dx = gr_run1_with(c->op, gr_call_gradient(c, 0), &back, gr_site_of(c));
     return dx && gr_grad_add(c, 0, dx);
 }
 
@@ -55,15 +52,6 @@ static bool permute_backward(gr_call *c)
     {.name = text, .shape = permute_shape, .forward = gr_no_work, .backward = permute_backward, \
      .attribute_bytes = sizeof(permutation), .rule = "dx = dy turned back"}
 static const gr_op permute_op = PERMUTE_OP("permute"), transpose_op = PERMUTE_OP("transpose"), t_op = PERMUTE_OP("t");
-
-static gr_tensor *permute_run(const gr_op *op, gr_tensor *x, const permutation *p, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), p, sizeof *p);
-    return gr_call_run(c);
-}
 
 gr_tensor *gr_transpose_at(gr_tensor *x, int first, int second, gr_site site)
 {
@@ -74,7 +62,7 @@ gr_tensor *gr_transpose_at(gr_tensor *x, int first, int second, gr_site site)
     for (int d = 0; d < GR_MAX_DIMS; d++) p.order[d] = (int8_t)d;
     p.order[first] = (int8_t)second;
     p.order[second] = (int8_t)first;
-    return permute_run(&transpose_op, x, &p, site);
+    return gr_run1_with(&transpose_op, x, &p, site);
 }
 
 gr_tensor *gr_t_at(gr_tensor *x, gr_site site)
@@ -86,7 +74,7 @@ gr_tensor *gr_t_at(gr_tensor *x, gr_site site)
                        gr_shape_text(x, text));
     permutation p = {{0, 1}};
     if (x->dim == 2) p.order[0] = 1, p.order[1] = 0;
-    return permute_run(&t_op, x, &p, site);
+    return gr_run1_with(&t_op, x, &p, site);
 }
 
 gr_tensor *gr_permute_at(gr_tensor *x, gr_shape order, gr_site site)
@@ -104,7 +92,7 @@ gr_tensor *gr_permute_at(gr_tensor *x, gr_shape order, gr_site site)
     if (order.count != x->dim || seen != (1u << x->dim) - 1)
         return gr_fail(GR_ERROR_ARGUMENT, site, "permute", "order is %s, x is %s; must name each dimension of x once",
                        gr_sizes_text(&order, given), gr_shape_text(x, text));
-    return permute_run(&permute_op, x, &p, site);
+    return gr_run1_with(&permute_op, x, &p, site);
 }
 
 /* ---- reshape: dx = dy in x's shape ---- */
@@ -125,15 +113,6 @@ static bool reshape_backward(gr_call *c)
      .attribute_bytes = sizeof(gr_geometry), .rule = "dx = dy"}
 static const gr_op reshape_op = RESHAPE_OP("reshape"), view_op = RESHAPE_OP("view"), squeeze_op = RESHAPE_OP("squeeze"),
                    unsqueeze_op = RESHAPE_OP("unsqueeze"), flatten_op = RESHAPE_OP("flatten");
-
-gr_tensor *gr_geometry_run(const gr_op *op, gr_tensor *x, const gr_geometry *g, gr_site site)
-{
-    gr_call *c = gr_call_begin(op, 1, site);
-    if (!c) return NULL;
-    c->slot[0].tensor = x;
-    memcpy(gr_attributes(c), g, sizeof *g);
-    return gr_call_run(c);
-}
 
 /* Strides for x's elements in another shape, or false where only a copy can have it: each new dimension must split or
  * merge dimensions that lie evenly in memory. */
@@ -205,11 +184,11 @@ static bool resolve_sizes(const gr_tensor *x, const gr_shape *shape, gr_geometry
 
 static gr_tensor *view_or_copy(const gr_op *op, gr_tensor *x, gr_geometry *g, gr_site site)
 {
-    if (gr_likely(strides_for(x, g))) return gr_geometry_run(op, x, g, site);
+    if (gr_likely(strides_for(x, g))) return gr_run1_with(op, x, g, site);
     const gr_compound whole = gr_compound_begin(op->name);
     if ((x = gr_clone_at(x, site))) {
         strides_for(x, g);
-        x = gr_geometry_run(op, x, g, site);
+        x = gr_run1_with(op, x, g, site);
     }
     return gr_compound_end(&whole, x);
 }
@@ -229,7 +208,7 @@ gr_tensor *gr_view_at(gr_tensor *x, gr_shape shape, gr_site site)
     if (!strides_for(x, &g))
         return gr_fail(GR_ERROR_ARGUMENT, site, "view", "x is %s with strides that do not allow it; must be copied: gr_reshape",
                        gr_shape_text(x, text));
-    return gr_geometry_run(&view_op, x, &g, site);
+    return gr_run1_with(&view_op, x, &g, site);
 }
 
 gr_tensor *gr_squeeze_at(const gr_squeeze_args *args)
@@ -241,7 +220,7 @@ gr_tensor *gr_squeeze_at(const gr_squeeze_args *args)
     gr_geometry g = {0};
     for (int d = 0; d < x->dim; d++)
         if (x->axis[d].size != 1 || (args->dim != INT32_MAX && d != only)) g.axis[g.dim++] = x->axis[d];
-    return gr_geometry_run(&squeeze_op, args->x, &g, args->site);
+    return gr_run1_with(&squeeze_op, args->x, &g, args->site);
 }
 
 gr_tensor *gr_unsqueeze_at(gr_tensor *x, int dim, gr_site site)
@@ -259,7 +238,7 @@ gr_tensor *gr_unsqueeze_at(gr_tensor *x, int dim, gr_site site)
         g.axis[d] = d < dim ? x->axis[d]
                     : d > dim ? x->axis[d - 1]
                               : (gr_axis){1, dim < x->dim ? gr_times(x->axis[dim].size, x->axis[dim].stride) : 1};
-    return gr_geometry_run(&unsqueeze_op, x, &g, site);
+    return gr_run1_with(&unsqueeze_op, x, &g, site);
 }
 
 gr_tensor *gr_flatten_at(const gr_flatten_args *args)
@@ -312,5 +291,5 @@ gr_tensor *gr_expand_at(gr_tensor *x, gr_shape shape, gr_site site)
     if (!sizes_product(&g, -1, &numel) || numel > GR_MOST_ELEMENTS)
         return gr_fail(GR_ERROR_ARGUMENT, site, "expand", "shape is %s; must have fewer than 2^60 elements",
                        gr_sizes_text(&shape, want));
-    return gr_geometry_run(&expand_op, x, &g, site);
+    return gr_run1_with(&expand_op, x, &g, site);
 }
