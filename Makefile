@@ -176,7 +176,7 @@ coverage:
 covered: $(B)/tests/run demos $(EMULATED_PLUGIN)
 	find $(B) -name '*.gcda' -delete
 	tests/suites.sh $(B) $(B)/tests/logs
-	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated nn optim csv csv_refused
+	tests/device.sh $(B) $(EMULATED_PLUGIN) device emulated emulated_failures nn optim csv csv_refused
 	tests/plugin.sh $(B) "$(CC)" "$(CPPFLAGS)" "$(LDFLAGS) $(LDLIBS)" $(EMULATED_PLUGIN)
 	tests/isa.sh $(B)
 	tests/demos.sh $(B)

@@ -45,7 +45,8 @@
     SUITE(shortage) \
     SUITE(threads) \
     SUITE(device) \
-    SUITE(emulated)
+    SUITE(emulated) \
+    SUITE(emulated_failures)
 
 #define DECLARE_SUITE(name) Suite *name##_suite(void);
 SUITES(DECLARE_SUITE)
