@@ -1,9 +1,9 @@
 /* scalar.h - the math of one element, the same on every CPU and GPU.
  *
- * float32: own formulas of + - * / sqrt and bit moves, so the bits agree wherever these five are
- * correctly rounded. No branches, no tables: a plain loop over any of them vectorises. Nearly all
- * work in double inside and round once (0.51 ULP); exp, log and sigmoid stay in float for speed
- * (1.1, 0.9 and 2.41 ULP).
+ * float32: own formulas of + - * / sqrt, fused multiply-add and bit moves, so the bits agree wherever these are correctly
+ * rounded. No branches, no tables: a plain loop over any of them vectorises. log and log1p are right to 1.02 ULP, exp to
+ * 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9, the gelus to 3.6;
+ * pow works in double inside and rounds once (0.51).
  * float64: the C library's.
  *
  * Compile with -ffp-contract=off (nvcc: -fmad=false) and without flushing denormals;
@@ -53,14 +53,28 @@ GR_SCALAR double gr_f64_of_bits(uint64_t bits)
     return x;
 }
 
+/* a b + c, rounded once. Without an instruction for it: the product of two floats is exact in double; a sum whose last
+ * bit is set to 1 where it is inexact rounds to float as the exact sum would. Boldo, Melquiond 2008. */
+GR_SCALAR float gr_fma_f32(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(FP_FAST_FMAF) || defined(__CUDA_ARCH__)
+    return fmaf(a, b, c);
+#else
+    double product = (double)a * (double)b, sum = product + (double)c, part = sum - product;
+    double error = (product - (sum - part)) + ((double)c - part);
+    uint64_t bits = gr_bits_of_f64(sum), up = ~bits & 1, down = 0 - up;
+    return (float)gr_f64_of_bits(bits + (error > 0 ? (sum > 0 ? up : down) : error < 0 ? (sum > 0 ? down : up) : 0));
+#endif
+}
+
 /* x + GR_ROUND has no bits left below 1: subtracting it again rounds x to an integer (half to
  * even), and the sum's low bits hold that integer. Good for |x| <= 2^51, and 2^22 in float. */
 #define GR_ROUND_F64 6755399441055744.0 /* 1.5 * 2^52 */
 #define GR_ROUND_F32 12582912.0f        /* 1.5 * 2^23 */
 
 #define GR_LN2 0.69314718055994530942
-#define GR_LN2_HIGH_F32 0.693145751953125f /* 15 bits: exact times a float's exponent */
-#define GR_LN2_LOW_F32 1.42860677e-6f
+#define GR_LN2_F32 0.693147182f
+#define GR_LN2_REST_F32 -1.904654212e-9f /* what the float before leaves */
 #define GR_1_LN2 1.4426950408889634074
 #define GR_SQRT1_2 0.70710678118654752440        /* 1 / sqrt(2) */
 #define GR_SQRT1_2_REST -4.83364665672645652e-17 /* what the double before leaves */
@@ -71,34 +85,21 @@ GR_SCALAR double gr_f64_of_bits(uint64_t bits)
 
 /* ---- Cores in double, for arguments that were floats. Relative error below 2^-31. ---- */
 
-/* Splits e^x = scale * (1 + rest), scale a power of two, rest in [-0.3, 0.42]. For |x| <= 700. */
-GR_SCALAR double gr_exp_split(double x, double *rest)
+/* e^x = 2^n e^r; exactly 0 below -700; stays e^700 above 700 (infinite as a float). */
+GR_SCALAR double gr_exp_core(double x)
 {
-    double rounded = x * GR_1_LN2 + GR_ROUND_F64;
-    double r = x - (rounded - GR_ROUND_F64) * GR_LN2; /* |r| <= ln2 / 2 */
-    double p = 1.98412635447368658e-4;                /* (e^r - 1) / r: 2^-32 */
+    double bounded = x > 700 ? 700 : x;
+    double rounded = bounded * GR_1_LN2 + GR_ROUND_F64;
+    double r = bounded - (rounded - GR_ROUND_F64) * GR_LN2; /* |r| <= ln2 / 2 */
+    double p = 1.98412635447368658e-4;                      /* (e^r - 1) / r: 2^-32 */
     p = p * r + 1.39410573424163964e-3;
     p = p * r + 8.33340301074703412e-3;
     p = p * r + 4.16663538224638785e-2;
     p = p * r + 1.66666662485378407e-1;
     p = p * r + 5.00000004679182062e-1;
     p = p * r + 1.00000000003129962;
-    *rest = p * r;
-    return gr_f64_of_bits((gr_bits_of_f64(rounded) + 1023) << 52);
-}
-
-/* e^x; exactly 0 below -700; stays e^700 above 700 (infinite as a float). */
-GR_SCALAR double gr_exp_core(double x)
-{
-    double rest, scale = gr_exp_split(x > 700 ? 700 : x, &rest);
-    return x < -700 ? 0 : scale + scale * rest;
-}
-
-/* e^x - 1 for |x| <= 700; loses the sign of -0. */
-GR_SCALAR double gr_expm1_core(double x)
-{
-    double rest, scale = gr_exp_split(x, &rest);
-    return scale * rest + (scale - 1);
+    double scale = gr_f64_of_bits((gr_bits_of_f64(rounded) + 1023) << 52);
+    return x < -700 ? 0 : scale + scale * (p * r);
 }
 
 /* log(x) for a normal, finite x > 0, given x - 1, which the caller may know better than x tells.
@@ -120,47 +121,6 @@ GR_SCALAR double gr_log_core(double x, double x_minus_1)
     return k * GR_LN2 + s * (2 + z * p);
 }
 
-/* sin(x + shift pi) for |x| <= 2^20 and shift 0 or 1/2. x = (n - shift) pi + r, |r| <= pi / 2.
- * pi in two parts, the first of 33 bits so that its product with n - shift is exact: r is good to
- * 2^-65, far below the distance of any such float from a multiple of pi / 2. */
-GR_SCALAR double gr_sin_core(double x, double shift)
-{
-    const double pi_high = 3.14159265346825122833, pi_low = 1.21542010130123852e-10;
-    double rounded = x * 0.31830988618379067154 + shift + GR_ROUND_F64;
-    double turns = rounded - GR_ROUND_F64 - shift;
-    double r = x - turns * pi_high - turns * pi_low;
-    double z = r * r;
-    double p = -2.38887933120790847e-8; /* (sin(r) / r - 1) / z: 2^-35.3 */
-    p = p * z + 2.75253779773937447e-6;
-    p = p * z - 1.98408680871142773e-4;
-    p = p * z + 8.33333110769284056e-3;
-    p = p * z - 1.66666666261294981e-1;
-    return gr_f64_of_bits(gr_bits_of_f64(r * (1 + z * p)) ^ gr_bits_of_f64(rounded) << 63);
-}
-
-/* erfc(x), given x^2, which the caller may know better than x tells; 0 where x^2 > 700.
- * e^(x^2) erfc(x) = q P(q), q = 1 / (x + 3), t = q mapped to [-1, 1] for 0 <= x <= 10.5. */
-GR_SCALAR double gr_erfc_core(double x, double square)
-{
-    double a = fabs(x);
-    double q = 1 / ((a > 10.5 ? 10.5 : a) + 3);
-    double t = q * (54.0 / 7) - 11.0 / 7;
-    double p = -2.49258320900377725e-6; /* 2^-34.5 */
-    p = p * t - 6.68455858261395615e-8;
-    p = p * t + 4.09366283727503321e-5;
-    p = p * t + 2.28263630619083637e-5;
-    p = p * t - 5.85914522789220344e-4;
-    p = p * t - 1.41432723704835018e-3;
-    p = p * t + 6.21185904796308969e-3;
-    p = p * t + 5.38678850446154025e-2;
-    p = p * t + 2.02047053547298040e-1;
-    p = p * t + 5.05417298081396279e-1;
-    p = p * t + 9.31218234634728168e-1;
-    p = p * t + 1.30317670795465059;
-    double tail = q * p * gr_exp_core(-square);
-    return x < 0 ? 2 - tail : tail;
-}
-
 /* ---- float32 ---- */
 
 /* clang-format off */
@@ -169,46 +129,130 @@ GR_SCALAR float gr_sign_f32(float x) { return (float)((x > 0) - (x < 0)); }
 GR_SCALAR float gr_sqrt_f32(float x) { return sqrtf(x); }
 /* clang-format on */
 
-/* In float throughout: x = n ln2 + r, |r| <= ln2 / 2, e^r = 1 + r + r^2 p(r), then times 2^n in two
- * steps, so that denormal results are rounded once. */
+/* x = n ln2 + r, |r| <= ln2 / 2. *rounded is n + GR_ROUND_F32. */
+GR_SCALAR float gr_exp_split_f32(float x, float *rounded)
+{
+    *rounded = gr_fma_f32(x, (float)GR_1_LN2, GR_ROUND_F32);
+    float n = *rounded - GR_ROUND_F32;
+    return gr_fma_f32(n, -GR_LN2_REST_F32, gr_fma_f32(n, -GR_LN2_F32, x));
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln2 / 2 */
+GR_SCALAR float gr_exp_bend_f32(float r)
+{
+    float p = 1.395054045e-3f; /* 2^-28 of e^r */
+    p = gr_fma_f32(p, r, 8.368917741e-3f);
+    p = gr_fma_f32(p, r, 4.166620597e-2f);
+    p = gr_fma_f32(p, r, 1.666651815e-1f);
+    return gr_fma_f32(p, r, 0.5f);
+}
+
+/* e^r for |r| <= ln2 / 2 */
+GR_SCALAR float gr_exp_small_f32(float r)
+{
+    return gr_fma_f32(gr_fma_f32(gr_exp_bend_f32(r), r, 1), r, 1);
+}
+
+/* 2^n, given n + GR_ROUND_F32, for -126 <= n <= 127 */
+GR_SCALAR float gr_power_f32(float rounded)
+{
+    return gr_f32_of_bits((gr_bits_of_f32(rounded) + 127) << 23);
+}
+
+/* y 2^n for any n of exp's, in two steps, so that denormal results are rounded once. */
+GR_SCALAR float gr_scale_f32(float y, float rounded)
+{
+    uint32_t biased = gr_bits_of_f32(rounded) - gr_bits_of_f32(GR_ROUND_F32) + 2 * 127;
+    uint32_t half = biased >> 1;
+    return y * gr_f32_of_bits(half << 23) * gr_f32_of_bits((biased - half) << 23);
+}
+
 GR_SCALAR float gr_exp_f32(float x)
 {
     float bounded = x < -105 ? -105 : x > 89 ? 89 : x; /* 0 below, infinite above; NaN passes */
-    float rounded = bounded * (float)GR_1_LN2 + GR_ROUND_F32;
-    float n = rounded - GR_ROUND_F32;
-    float r = bounded - n * GR_LN2_HIGH_F32 - n * GR_LN2_LOW_F32;
-    float p = 1.395054045e-3f; /* (e^r - 1 - r) / r^2: 2^-28 */
-    p = p * r + 8.368917741e-3f;
-    p = p * r + 4.166620597e-2f;
-    p = p * r + 1.666651815e-1f;
-    p = p * r + 0.5f;
-    p = 1 + (r + r * r * p);
-    uint32_t biased = gr_bits_of_f32(rounded) - gr_bits_of_f32(GR_ROUND_F32) + 2 * 127;
-    uint32_t half = biased >> 1;
-    return p * gr_f32_of_bits(half << 23) * gr_f32_of_bits((biased - half) << 23);
+    float rounded, r = gr_exp_split_f32(bounded, &rounded);
+    return gr_scale_f32(gr_exp_small_f32(r), rounded);
 }
 
-/* In float throughout: x = 2^k (1 + f), 1 + f in [2/3, 4/3),
- * log(1 + f) = f - f^2 / 2 + f^3 p(f). */
-GR_SCALAR float gr_log_f32(float x)
+/* e^x for |x| <= 87 */
+GR_SCALAR float gr_exp_core_f32(float x)
 {
-    const uint32_t low = 0x3f2aaaab; /* 2/3 */
-    int denormal = x < 1.17549435e-38f;
-    uint32_t bits = gr_bits_of_f32(denormal ? x * 8388608.0f : x) + (0x3f800000 - low);
-    float k = (float)(int32_t)(bits >> 23) - (denormal ? 127 + 23 : 127);
-    float f = gr_f32_of_bits((bits & 0x7fffff) + low) - 1;
-    float z = f * f;
+    float rounded, r = gr_exp_split_f32(x, &rounded);
+    return gr_exp_small_f32(r) * gr_power_f32(rounded);
+}
+
+/* 2^n (e^r - 1) + (2^n - 1), with what r is off by. Half of it is computed, as 2^128 is no float. */
+GR_SCALAR float gr_expm1_f32(float x)
+{
+    float bounded = x < -20 ? -20 : x > 89 ? 89 : x;
+    float rounded, r = gr_exp_split_f32(bounded, &rounded), n = rounded - GR_ROUND_F32;
+    float off = gr_fma_f32(n, -GR_LN2_REST_F32, gr_fma_f32(n, -GR_LN2_F32, bounded) - r);
+    float half = gr_power_f32(rounded - 1), curve = gr_fma_f32(r * r, gr_exp_bend_f32(r), off);
+    float y = 2 * gr_fma_f32(half, curve, gr_fma_f32(half, r, half - 0.5f));
+    return fabsf(x) < 2.98023224e-8f ? x : y; /* 2^-25 */
+}
+
+/* k ln2 + log(1 + f) + rest, for 1 + f in [2/3, 4/3): f - f^2 / 2 + f^3 p(f). */
+GR_SCALAR float gr_log_sum_f32(float k, float f, float rest)
+{
     float p = -1.319171488e-1f; /* 2^-27.6 */
-    p = p * f + 1.396242082e-1f;
-    p = p * f - 1.211511344e-1f;
-    p = p * f + 1.401092559e-1f;
-    p = p * f - 1.668546647e-1f;
-    p = p * f + 2.001004368e-1f;
-    p = p * f - 2.499968857e-1f;
-    p = p * f + 3.333322406e-1f;
-    float y = k * GR_LN2_HIGH_F32 + (f + (k * GR_LN2_LOW_F32 + (f * z * p - 0.5f * z)));
+    p = gr_fma_f32(p, f, 1.396242082e-1f);
+    p = gr_fma_f32(p, f, -1.211511344e-1f);
+    p = gr_fma_f32(p, f, 1.401092559e-1f);
+    p = gr_fma_f32(p, f, -1.668546647e-1f);
+    p = gr_fma_f32(p, f, 2.001004368e-1f);
+    p = gr_fma_f32(p, f, -2.499968857e-1f);
+    p = gr_fma_f32(p, f, 3.333322406e-1f);
+    p = gr_fma_f32(p, f, -0.5f);
+    return gr_fma_f32(k, GR_LN2_F32, f + gr_fma_f32(f * f, p, gr_fma_f32(k, GR_LN2_REST_F32, rest)));
+}
+
+/* y, the logarithm of x > 0, and what belongs to any other x. */
+GR_SCALAR float gr_log_of_any_f32(float x, float y)
+{
     y = x > 0 ? y : x == 0 ? -INFINITY : NAN;
     return x < INFINITY ? y : x;
+}
+
+#define GR_2_3_F32 0x3f2aaaabu /* the bits of 2/3 */
+
+/* x = 2^k (1 + f) */
+GR_SCALAR float gr_log_f32(float x)
+{
+    int denormal = x < 1.17549435e-38f;
+    uint32_t bits = gr_bits_of_f32(denormal ? x * 8388608.0f : x) + (0x3f800000u - GR_2_3_F32);
+    float k = (float)(int32_t)(bits >> 23) - (denormal ? 127 + 23 : 127);
+    float f = gr_f32_of_bits((bits & 0x7fffff) + GR_2_3_F32) - 1;
+    return gr_log_of_any_f32(x, gr_log_sum_f32(k, f, 0));
+}
+
+/* u = 1 + x = 2^k (1 + f), and what u has lost of x, times the slope of log(1 + f), about 1 - f; it is nothing to the
+ * sum from k = 60 on. Where k = 0, f is x itself. */
+GR_SCALAR float gr_log1p_f32(float x)
+{
+    float u = 1 + x;
+    uint32_t bits = gr_bits_of_f32(u) + (0x3f800000u - GR_2_3_F32);
+    int32_t k = (int32_t)(bits >> 23) - 127;
+    float f = gr_f32_of_bits((bits & 0x7fffff) + GR_2_3_F32) - 1;
+    float lost = (x - (u - 1)) * gr_f32_of_bits((uint32_t)(127 - (k > 60 ? 60 : k)) << 23);
+    float y = gr_log_sum_f32((float)k, k == 0 ? x : f, k == 0 ? 0 : gr_fma_f32(-lost, f, lost));
+    return x == 0 ? x : gr_log_of_any_f32(u, y);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) */
+GR_SCALAR float gr_log1p_exp_f32(float x)
+{
+    float e = gr_exp_f32(-fabsf(x));
+    float p = -3.290468594e-3f; /* (log(1 + e) - e) / e^2: 2^-27.5 */
+    p = gr_fma_f32(p, e, 2.008624189e-2f);
+    p = gr_fma_f32(p, e, -5.745723099e-2f);
+    p = gr_fma_f32(p, e, 1.066112816e-1f);
+    p = gr_fma_f32(p, e, -1.534488052e-1f);
+    p = gr_fma_f32(p, e, 1.969210207e-1f);
+    p = gr_fma_f32(p, e, -2.495801896e-1f);
+    p = gr_fma_f32(p, e, 3.333046436e-1f);
+    p = gr_fma_f32(p, e, -4.999993145e-1f);
+    return (x > 0 ? x : 0) + gr_fma_f32(e * e, p, e);
 }
 
 /* e / (1 + e) below 0, so that tiny results keep their digits; 1 / (1 + e) above. */
@@ -218,36 +262,60 @@ GR_SCALAR float gr_sigmoid_f32(float x)
     return (x < 0 ? e : 1) / (1 + e);
 }
 
-GR_SCALAR float gr_expm1_f32(float x)
-{
-    double a = (double)x, bounded = a < -50 ? -50 : a > 90 ? 90 : a;
-    float y = (float)gr_expm1_core(bounded);
-    return x == 0 ? x : y;
-}
-
-GR_SCALAR float gr_log1p_f32(float x)
-{
-    float y = (float)gr_log_core(1 + (double)x, (double)x);
-    y = x > -1 ? y : x == -1 ? -INFINITY : NAN;
-    y = x == 0 ? x : y;
-    return x < INFINITY ? y : x;
-}
-
-/* With e = e^(2|x|) - 1: tanh |x| = e / (e + 2). */
+/* 1 - 2 / (e^(2|x|) + 1), or an odd polynomial where that would cancel. */
 GR_SCALAR float gr_tanh_f32(float x)
 {
-    double a = fabs((double)x);
-    double e = gr_expm1_core(2 * (a > 20 ? 20 : a));
-    return copysignf((float)(e / (e + 2)), x);
+    float a = fabsf(x), z = a * a;
+    float p = -5.692296661e-3f; /* (tanh(a) / a - 1) / z: 2^-27.7 */
+    p = gr_fma_f32(p, z, 2.062816732e-2f);
+    p = gr_fma_f32(p, z, -5.373651534e-2f);
+    p = gr_fma_f32(p, z, 1.333140582e-1f);
+    p = gr_fma_f32(p, z, -3.333328068e-1f);
+    float near = gr_fma_f32(a * z, p, a);
+    float far = 1 - 2 / (gr_exp_core_f32(2 * (a > 10 ? 10 : a)) + 1);
+    return copysignf(a < 0.625f ? near : far, x);
+}
+
+/* sin(a + quarters pi / 2) for 0 <= a <= 2^20. a = n pi / 2 + r + low, |r| <= 0.83. pi / 2 in three parts: a less n times
+ * the first is exact; r is what two parts leave, rounded, and low what that rounding and the third part leave. */
+GR_SCALAR float gr_sin_core_f32(float a, uint32_t quarters)
+{
+    const float first = 1.570796251f, second = 7.549790126e-8f, third = -1.715124510e-15f;
+    float rounded = gr_fma_f32(a, 0.636619772f, GR_ROUND_F32), n = rounded - GR_ROUND_F32;
+    float rest = gr_fma_f32(n, -first, a), product = n * second;
+    float r = rest - product, part = r - rest;
+    float error = (rest - (r - part)) - (product + part); /* Knuth's sum of two */
+    float low = gr_fma_f32(n, -third, error - gr_fma_f32(n, second, -product)), z = r * r;
+    float s = -1.947333949e-4f; /* (sin(r) / r - 1) / z: 2^-27.3 */
+    s = gr_fma_f32(s, z, 8.331838064e-3f);
+    s = gr_fma_f32(s, z, -1.666664928e-1f);
+    s = r + gr_fma_f32(r * z, s, low);
+    float c = 2.439222408e-5f; /* cos(r): 2^-32 */
+    c = gr_fma_f32(c, z, -1.388695091e-3f);
+    c = gr_fma_f32(c, z, 4.166663811e-2f);
+    c = gr_fma_f32(c, z, -0.5f);
+    c = gr_fma_f32(c, z, 1);
+    uint32_t turn = gr_bits_of_f32(rounded) + quarters;
+    return gr_f32_of_bits(gr_bits_of_f32(turn & 1 ? c : s) ^ (turn & 2) << 30);
 }
 
 /* sin and cos are right for |x| <= 2^20. Where a tile holds a rare element (larger, infinite, NaN),
  * use the exact forms for all of it: they give the same bits where x is not rare. */
-/* clang-format off */
-GR_SCALAR float gr_sin_f32(float x) { return (float)gr_sin_core((double)x, 0); }
-GR_SCALAR float gr_cos_f32(float x) { return (float)gr_sin_core((double)x, 0.5); }
-GR_SCALAR int gr_is_rare_f32(float x) { return !(fabsf(x) <= 1048576.0f); }
-/* clang-format on */
+GR_SCALAR float gr_sin_f32(float x)
+{
+    uint32_t sign = gr_bits_of_f32(x) & 0x80000000u;
+    return gr_f32_of_bits(gr_bits_of_f32(gr_sin_core_f32(fabsf(x), 0)) ^ sign);
+}
+
+GR_SCALAR float gr_cos_f32(float x)
+{
+    return gr_sin_core_f32(fabsf(x), 1);
+}
+
+GR_SCALAR int gr_is_rare_f32(float x)
+{
+    return !(fabsf(x) <= 1048576.0f);
+}
 
 GR_SCALAR float gr_sin_exact_f32(float x)
 {
@@ -259,43 +327,25 @@ GR_SCALAR float gr_cos_exact_f32(float x)
     return gr_is_rare_f32(x) ? (float)cos((double)x) : gr_cos_f32(x);
 }
 
-/* x P(x^2), with t = x^2 mapped to [-1, 1]; 1 as a float from |x| = 4 on. */
+/* 1 - e^(log(erfc|x|)), or an odd polynomial where that would cancel; 1 from |x| = 4 on. */
 GR_SCALAR float gr_erf_f32(float x)
 {
-    double a = (double)x, bounded = a < -4 ? -4 : a > 4 ? 4 : a;
-    double t = bounded * bounded * 0.125 - 1;
-    double p = 8.80401859016913734e-5; /* erf(x) / x: 2^-31.6 */
-    p = p * t - 2.43824185663039218e-4;
-    p = p * t + 1.99405353446709976e-4;
-    p = p * t - 3.36333974480917624e-4;
-    p = p * t + 1.36274613758666581e-3;
-    p = p * t - 2.89122628337007753e-3;
-    p = p * t + 4.82102207378975803e-3;
-    p = p * t - 8.40075802933998908e-3;
-    p = p * t + 1.43550928414955570e-2;
-    p = p * t - 2.25539864053274015e-2;
-    p = p * t + 3.30618117661090327e-2;
-    p = p * t - 4.57467943757934245e-2;
-    p = p * t + 5.98862722150707722e-2;
-    p = p * t - 7.47301080802772101e-2;
-    p = p * t + 9.02090823103144282e-2;
-    p = p * t - 1.07710318639690374e-1;
-    p = p * t + 1.31675112934845880e-1;
-    p = p * t - 1.76576235294119657e-1;
-    p = p * t + 3.53530995670221428e-1;
-    return (float)(bounded * p);
-}
-
-/* y, but x itself where x is NaN. For functions whose parts are NaN with either sign: which one an
- * operation on two NaNs returns is the compiler's choice. */
-GR_SCALAR float gr_pass_nan_f32(float x, double y)
-{
-    return x == x ? (float)y : x;
-}
-
-GR_SCALAR float gr_erfc_f32(float x)
-{
-    return gr_pass_nan_f32(x, gr_erfc_core((double)x, (double)x * (double)x));
+    float a = fabsf(x), z = a * a, b = a > 4 ? 4 : a;
+    float p = -6.020799628e-4f; /* erf(a) / a - 1: 2^-26.1 */
+    p = gr_fma_f32(p, z, 4.998959135e-3f);
+    p = gr_fma_f32(p, z, -2.677049302e-2f);
+    p = gr_fma_f32(p, z, 1.128192171e-1f);
+    p = gr_fma_f32(p, z, -3.761250377e-1f);
+    p = gr_fma_f32(p, z, 1.283791512e-1f);
+    float q = 1.982153190e-4f; /* log(erfc(a)), 2^-29.1 of erf(a) */
+    q = gr_fma_f32(q, b, -3.065454541e-3f);
+    q = gr_fma_f32(q, b, 2.231509052e-2f);
+    q = gr_fma_f32(q, b, -1.041134596e-1f);
+    q = gr_fma_f32(q, b, -6.369763017e-1f);
+    q = gr_fma_f32(q, b, -1.127797127f);
+    q = gr_fma_f32(q, b, -1.664730225e-4f);
+    float near = gr_fma_f32(a, p, a), far = 1 - gr_exp_core_f32(q);
+    return copysignf(a < 0.9f ? near : far, x);
 }
 
 /* e^(y log |x|), and C's corner cases: x^0 = 1^y = (-1)^(+-inf) = 1, NaN or not the other one. */
@@ -317,38 +367,84 @@ GR_SCALAR float gr_pow_f32(float x, float y)
     return value == value ? (float)value : NAN;
 }
 
-/* ---- gelu: x P(x), P(x) = erfc(-x / sqrt(2)) / 2, without cancellation ---- */
+/* ---- gelu: x Phi(x), Phi(x) = P(normal <= x), without cancellation ----
+ *
+ * With a = |x| and w = a Phi(-a) gelu is -w below 0 and x - w above; its slope likewise, with the slope at -a. Phi(-a)
+ * is e^(-a^2 / 2) times a ratio of polynomials. w is 0 as a float from a = 15 on, that of the tanh form from 11. */
+
+/* -a^2 / 2 = n ln2 + r, with e^r - 1 returned. */
+GR_SCALAR float gr_gauss_f32(float a, float *rounded)
+{
+    float square = 0.5f * a * a, rest = gr_fma_f32(0.5f * a, a, -square); /* what rounding took */
+    *rounded = gr_fma_f32(-(float)GR_1_LN2, square, GR_ROUND_F32);
+    float n = *rounded - GR_ROUND_F32;
+    float r = gr_fma_f32(n, -GR_LN2_F32, -square) - gr_fma_f32(n, GR_LN2_REST_F32, rest);
+    return gr_fma_f32(r * r, gr_exp_bend_f32(r), r);
+}
+
+/* e^(a^2 / 2) Phi(-a) = p / q with q = sqrt(2 pi) a p + m, as it nears 1 / (sqrt(2 pi) a): so an error of p cancels
+ * where a is large. 2^-30.5; the coefficients' last bits are those that leave gelu's error smallest. */
+GR_SCALAR float gr_tail_f32(float a, float *q)
+{
+    float p = 1.875258866e-3f;
+    p = gr_fma_f32(p, a, 2.242143825e-2f);
+    p = gr_fma_f32(p, a, 1.282572150e-1f);
+    p = gr_fma_f32(p, a, 4.248029292e-1f);
+    p = gr_fma_f32(p, a, 8.145489693e-1f);
+    p = gr_fma_f32(p, a, 0.75f);
+    float m = 4.701014142e-3f;
+    m = gr_fma_f32(m, a, 5.617933348e-2f);
+    m = gr_fma_f32(m, a, 3.125973344e-1f);
+    m = gr_fma_f32(m, a, 9.459533691e-1f);
+    *q = gr_fma_f32(a, gr_fma_f32(p, 2.506628275f, m), 1.5f);
+    return p;
+}
 
 /* -40 gives -0, -inf NaN. */
 GR_SCALAR float gr_gelu_f32(float x)
 {
-    double a = (double)x;
-    return gr_pass_nan_f32(x, a * (0.5 * gr_erfc_core(-a * GR_SQRT1_2, 0.5 * a * a)));
+    float a = fabsf(x) < 15 ? fabsf(x) : 15;
+    float rounded, q, e = gr_gauss_f32(a, &rounded), p = a * gr_tail_f32(a, &q);
+    float w = gr_scale_f32(gr_fma_f32(p, e, p) / q, rounded);
+    return x < 0 ? 0 * x - w : x - w;
 }
 
-/* P(x) + x e^(-x^2 / 2) / sqrt(2 pi); near its zero at -0.7518 right to 2^-33, not to an ULP. */
+/* Phi(x) + x e^(-x^2 / 2) / sqrt(2 pi); near its zero at -0.7518 right to 2^-23, not to an ULP. */
 GR_SCALAR float gr_gelu_slope_f32(float x)
 {
-    double a = (double)x, square = 0.5 * a * a;
-    double share = 0.5 * gr_erfc_core(-a * GR_SQRT1_2, square);
-    return gr_pass_nan_f32(x, share + a * gr_exp_core(-square) * GR_1_SQRT2PI);
+    float a = fabsf(x) < 15 ? fabsf(x) : 15;
+    float rounded, q, e = gr_gauss_f32(a, &rounded), p = gr_tail_f32(a, &q);
+    float s = gr_fma_f32(a, -(float)GR_1_SQRT2PI, p / q);
+    float w = gr_scale_f32(gr_fma_f32(s, e, s), rounded);
+    return 0 * fabsf(x) + (x < 0 ? w : 1 - w);
 }
 
-/* gelu's tanh form: (1 + tanh(v / 2)) / 2 = 1 / (1 + e^-v), v = 2 sqrt(2 / pi) (x + 0.044715 x^3).
- * With e = e^-|v| that is e / (1 + e) below 0, and its slope in v is e / (1 + e)^2. */
+/* gelu's tanh form: (1 + tanh(v / 2)) / 2 = 1 / (1 + e^-v), v = 2 sqrt(2 / pi) (a + 0.044715 a^3), which must be exact
+ * to 2^-25 where it is 100. -v = n ln2 + r, and e^r is returned. */
+GR_SCALAR float gr_decay_f32(float a, float *rounded)
+{
+    double d = (double)a, v = d * (GR_2SQRT2_PI + GR_2SQRT2_PI * 0.044715 * (d * d));
+    *rounded = gr_fma_f32(-(float)GR_1_LN2, (float)v, GR_ROUND_F32);
+    float r = (float)(-GR_LN2 * (double)(*rounded - GR_ROUND_F32) - v);
+    return gr_exp_small_f32(r);
+}
+
 GR_SCALAR float gr_gelu_tanh_f32(float x)
 {
-    double a = (double)x;
-    double e = gr_exp_core(-GR_2SQRT2_PI * fabs(a) * (1 + 0.044715 * a * a));
-    return gr_pass_nan_f32(x, a * ((a < 0 ? e : 1) / (1 + e)));
+    float a = fabsf(x) < 11 ? fabsf(x) : 11;
+    float rounded, e = gr_decay_f32(a, &rounded);
+    float w = gr_scale_f32(a * e / (1 + gr_scale_f32(e, rounded)), rounded);
+    return x < 0 ? 0 * x - w : x - w;
 }
 
+/* With s = 1 / (1 + e^-v), v of |x|, the slope at -|x| is e^-v s (1 - |x| s dv). */
 GR_SCALAR float gr_gelu_tanh_slope_f32(float x)
 {
-    double a = (double)x;
-    double e = gr_exp_core(-GR_2SQRT2_PI * fabs(a) * (1 + 0.044715 * a * a));
-    double s = 1 / (1 + e), dv = GR_2SQRT2_PI * (1 + 3 * 0.044715 * a * a);
-    return gr_pass_nan_f32(x, (a < 0 ? e : 1) * s + a * (e * s * s) * dv);
+    float a = fabsf(x) < 11 ? fabsf(x) : 11;
+    float rounded, e = gr_decay_f32(a, &rounded), s = 1 / (1 + gr_scale_f32(e, rounded));
+    float dv = gr_fma_f32(a * a, (float)(3 * 0.044715 * GR_2SQRT2_PI), (float)GR_2SQRT2_PI);
+    float w = gr_scale_f32(e * s * gr_fma_f32(-a * s, dv, 1), rounded);
+    return 0 * fabsf(x) + (x < 0 ? w : 1 - w);
 }
 
 /* ---- float64 ---- */
@@ -361,6 +457,7 @@ GR_SCALAR double gr_exp_f64(double x) { return exp(x); }
 GR_SCALAR double gr_expm1_f64(double x) { return expm1(x); }
 GR_SCALAR double gr_log_f64(double x) { return log(x); }
 GR_SCALAR double gr_log1p_f64(double x) { return log1p(x); }
+GR_SCALAR double gr_log1p_exp_f64(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 GR_SCALAR double gr_sin_f64(double x) { return sin(x); }
 GR_SCALAR double gr_cos_f64(double x) { return cos(x); }
 GR_SCALAR double gr_tanh_f64(double x) { return tanh(x); }

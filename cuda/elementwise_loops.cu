@@ -73,6 +73,7 @@ typedef bool real;
 #define exp(x) OF(exp)(x)
 #define log(x) OF(log)(x)
 #define log1p(x) OF(log1p)(x)
+#define log1p_exp(x) OF(log1p_exp)(x)
 #define expm1(x) OF(expm1)(x)
 #define sqrt(x) OF(sqrt)(x)
 #define tanh(x) OF(tanh)(x)

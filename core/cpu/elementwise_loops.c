@@ -27,6 +27,7 @@ enum { BLOCK = 1024 };
 #define exp(x) NAME(gr_exp)(x)
 #define log(x) NAME(gr_log)(x)
 #define log1p(x) NAME(gr_log1p)(x)
+#define log1p_exp(x) NAME(gr_log1p_exp)(x)
 #define expm1(x) NAME(gr_expm1)(x)
 #define sqrt(x) NAME(gr_sqrt)(x)
 #define sin(x) NAME(sin_in)(mode, rare, x)

@@ -76,12 +76,12 @@ for object in $objects; do look "$object" >"$work/$(basename "$object").operatio
 wait
 cat "$work"/*.operations >"$work/operations"
 
-# float64 functions of CUDA's own library are written with fma: rows in float64 that call one may hold it, and so may the
-# float32 sine and cosine, which call it for large arguments. update.def says fma where PyTorch fuses.
+# The float32 functions of core/scalar.h are written with fma, and so are the float64 ones of CUDA's library: rows that call
+# one may hold it. update.def says fma where PyTorch fuses.
 awk '
     FILENAME ~ /rows$/ {
-        wide[$1] = $0 ~ /[^a-z_](exp|log|log1p|expm1|sin|cos|tanh|sigmoid|erf|pow|gelu_[a-z_]+) *\(/
-        narrow[$1] = $0 ~ /[^a-z_](sin|cos) *\(/
+        narrow[$1] = $0 ~ /[^a-z_](exp|log|log1p|log1p_exp|expm1|sin|cos|tanh|sigmoid|erf|gelu_[a-z_]+) *\(/
+        wide[$1] = narrow[$1] || $0 ~ /[^a-z_]pow *\(/
         rows++
         next
     }
