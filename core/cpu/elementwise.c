@@ -90,7 +90,7 @@ static void flat_piece(void *context, int64_t begin, int64_t end)
 
 enum {
     STREAM_FROM = 16 << 20, /* bytes of a result that the caches would not keep */
-    STREAM_TILE = 64,       /* elements: whole lines of every dtype */
+    STREAM_TILE = 128,      /* elements: whole lines of every dtype */
     STREAM_PAGE = 1024,     /* elements, 4 KB of floats: what processors fetch ahead ends with the page */
     STREAM_PAGES = 4        /* read in turns, so that the fetches ahead of all are under way */
 };
