@@ -287,6 +287,51 @@ START_TEST(all_loops_give_the_same_bits_on_every_instruction_set)
 }
 END_TEST
 
+/* ---- past the caches ---- */
+
+/* Two lengths of pages in turn, operands that advance or stand still, of every row, its gradients and select. */
+static void check_past(gr_dtype dtype, int isa)
+{
+    enum { N = 2 * GR_PAST };
+    static const double param[2] = {1, 20};
+    static bool condition[N];
+    const void *in[3] = {any_input[0], any_input[1], any_input[2]};
+    const gr_elementwise_loops *loops = loops_of(isa, dtype);
+    for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++) {
+        const int operands = gr_rows[row].operands;
+        const bool tells = gr_rows[row].gives_bool;
+        if (!loops->forward[row]) continue;
+        for (unsigned steps = operands == 2 ? 1 : (1u << operands) - 1; steps < 1u << operands; steps++) {
+            for (unsigned past = 0; past < 2; past++)
+                loops->forward[row](any_output[past], in, steps | past * GR_PAST_CACHES, N, param);
+            compare_bytes(gr_row_op[row].name, tells ? GR_BOOL : dtype, N, 1, N * (tells ? 1 : bytes_of[dtype]));
+            for (int k = 0; k < operands && dtype <= GR_FLOAT64 && !tells; k++) {
+                for (unsigned past = 0; past < 2; past++)
+                    loops->back[row][k](any_output[past], false, any_input[2], in, steps | past * GR_PAST_CACHES,
+                                        any_input[1], N, param);
+                compare_bytes(gr_row_op[row].name, dtype, N, 1, N * bytes_of[dtype]);
+            }
+        }
+    }
+    for (int i = 0; i < N; i++) condition[i] = i * 7 % 3 == 1;
+    for (unsigned steps = 0; steps < 4; steps++) {
+        for (unsigned past = 0; past < 2; past++)
+            loops->select(any_output[past], condition, in[0], in[1], steps | past * GR_PAST_CACHES, N);
+        compare_bytes("select", dtype, N, 1, N * bytes_of[dtype]);
+    }
+    loops->streamed();
+}
+
+START_TEST(loops_past_the_caches_give_the_same_bits)
+{
+    for (int dtype = 0; dtype < GR_DTYPES; dtype++) {
+        if (dtype == GR_BFLOAT16) continue;
+        make_any_inputs((gr_dtype)dtype);
+        for (int isa = 0; isa <= gr_cpu_isa(); isa++) check_past((gr_dtype)dtype, isa);
+    }
+}
+END_TEST
+
 /* ---- tiles: what no vector loop covers ---- */
 
 START_TEST(loops_write_what_they_should_and_no_more)
@@ -357,6 +402,7 @@ Suite *kernels_suite(void)
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, a_devices_memory_holds_what_is_sent);
     tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
+    tcase_add_test(c, loops_past_the_caches_give_the_same_bits);
     tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
     tcase_add_test(c, large_gradients_are_added);
     tcase_add_test(c, reductions_give_the_same_bits_on_every_instruction_set);

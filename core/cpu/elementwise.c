@@ -58,13 +58,12 @@ typedef struct {
 
 static inline void call_loop(const job *j, void *to, const void *const *in, unsigned steps, int64_t n)
 {
-    steps &= 7;
     if (j->forward)
         j->forward(to, in, steps, n, j->param);
     else if (j->back)
         j->back(to, j->add, in[DY], in, steps, in[Y], n, j->param);
     else
-        j->select(to, in[0], in[1], in[2], steps >> 1, n);
+        j->select(to, in[0], in[1], in[2], (steps >> 1 & 3) | (steps & GR_PAST_CACHES), n);
 }
 
 /* Whether the loops take operands that advance like this. */
@@ -75,46 +74,28 @@ static inline bool steps_fit(int operands, unsigned steps)
 
 /* ---- everything lies flat ---- */
 
-static void flat_part(const job *j, void *to, int64_t begin, int64_t end)
+static void flat_part(const job *j, int64_t begin, int64_t end, unsigned past)
 {
     const void *in[SOURCES];
     for (int k = 0; k < SOURCES; k++) in[k] = j->in[k] + (j->steps >> k & 1 ? begin * j->bytes[k] : 0);
-    call_loop(j, to, in, j->steps, end - begin);
+    call_loop(j, j->result->data + begin * j->to_bytes, in, (j->steps & 7) | past, end - begin);
 }
 
 static void flat_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
-    flat_part(j, j->result->data + begin * j->to_bytes, begin, end);
+    flat_part(j, begin, end, 0);
 }
 
-enum {
-    STREAM_FROM = 16 << 20, /* bytes of a result that the caches would not keep */
-    STREAM_TILE = 128,      /* elements: whole lines of every dtype */
-    STREAM_PAGE = 1024,     /* elements, 4 KB of floats: what processors fetch ahead ends with the page */
-    STREAM_PAGES = 4        /* read in turns, so that the fetches ahead of all are under way */
-};
-
-static inline void stream_tile(const job *j, const gr_elementwise_loops *loops, int64_t begin, int64_t end)
-{
-    _Alignas(64) char tile[STREAM_TILE * GR_MAX_BYTES];
-    flat_part(j, tile, begin, end);
-    loops->stream(j->result->data + begin * j->to_bytes, tile, (end - begin) * j->to_bytes);
-}
+enum { STREAM_FROM = 16 << 20 }; /* bytes of a result that the caches would not keep */
 
 static void stream_piece(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
-    const gr_elementwise_loops *loops = gr_elementwise_loops_now[j->dtype[0]];
-    for (; end - begin >= STREAM_PAGES * STREAM_PAGE; begin += STREAM_PAGES * STREAM_PAGE)
-        for (int64_t at = begin; at < begin + STREAM_PAGE; at += STREAM_TILE)
-            for (int page = 0; page < STREAM_PAGES; page++) {
-                const int64_t first = at + page * STREAM_PAGE;
-                stream_tile(j, loops, first, first + STREAM_TILE);
-            }
-    for (; begin < end; begin += STREAM_TILE)
-        stream_tile(j, loops, begin, end - begin < STREAM_TILE ? end : begin + STREAM_TILE);
-    loops->streamed();
+    const int64_t rest = begin + (end - begin) / GR_PAST * GR_PAST;
+    if (rest > begin) flat_part(j, begin, rest, GR_PAST_CACHES);
+    gr_elementwise_loops_now[j->dtype[0]]->streamed();
+    if (end > rest) flat_part(j, rest, end, 0);
 }
 
 /* A large result is written past the caches, so that its memory is not read first. Not in place: there it has been. */
@@ -227,7 +208,7 @@ static void row_piece(void *context, int64_t begin, int64_t end)
         for (int k = 0; k < SOURCES; k++) in[k] = j->in[k] ? j->in[k] + take[k] * j->bytes[k] : NULL;
         for (int k = 0; k < SOURCES; k++)
             if (!in[k]) in[k] = in[DY];
-        call_loop(j, j->result->data + put * j->to_bytes, in, j->steps, left < GR_GRAIN ? left : GR_GRAIN);
+        call_loop(j, j->result->data + put * j->to_bytes, in, j->steps & 7, left < GR_GRAIN ? left : GR_GRAIN);
     }
 }
 

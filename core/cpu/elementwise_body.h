@@ -59,6 +59,34 @@ GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real 
         to[i] = row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
 }
 
+/* The same past the caches. An operand that does not advance is read from a line of its copies. */
+GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
+{
+    real a[LINE], b[LINE];
+    for (int k = 0; k < LINE; k++) a[k] = *o.a, b[k] = *o.b;
+    FOR_LINES(at, n) {
+        const real *as = steps & 1 ? o.a + at : a, *bs = steps & 2 ? o.b + at : b;
+        _Alignas(64) real line[LINE];
+        GR_EACH
+        for (int k = 0; k < LINE; k++) line[k] = row(mode, NULL, o.p, o.dy[at + k], as[k], bs[k], o.c[at + k], o.y[at + k]);
+        stream(to + at, line, sizeof line);
+    }
+}
+
+/* What a test says, likewise. */
+GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *x, const real *y, int64_t n)
+{
+    real a[LINE], b[LINE];
+    for (int k = 0; k < LINE; k++) a[k] = *x, b[k] = *y;
+    FOR_LINES(at, n) {
+        const real *as = steps & 1 ? x + at : a, *bs = steps & 2 ? y + at : b;
+        _Alignas(64) bool line[LINE];
+        GR_EACH
+        for (int k = 0; k < LINE; k++) line[k] = test(as[k], bs[k]);
+        stream(to + at, line, sizeof line);
+    }
+}
+
 GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, const real *as, const real *bs, int64_t n)
 {
     const real a = *as, b = *bs;
@@ -69,7 +97,9 @@ GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, cons
 GR_INLINE void NAME(forward_test)(NAME(test) *test, void *y, const void *const *in, bool two, unsigned steps, int64_t n)
 {
     const real *a = in[0], *b = two ? in[1] : a;
-    if (two && steps == 1)
+    if (steps & GR_PAST_CACHES)
+        NAME(test_past)(test, steps, y, a, b, n);
+    else if (two && steps == 1)
         NAME(write_test)(test, 1, y, a, b, n);
     else if (two && steps == 2)
         NAME(write_test)(test, 2, y, a, b, n);
@@ -97,6 +127,8 @@ GR_INLINE void NAME(run)(NAME(row) *row, enum mode mode, unsigned steps, real *t
 {
     if (sums)
         NAME(accumulate)(row, mode, steps, to, o, n);
+    else if (steps & GR_PAST_CACHES)
+        NAME(write_past)(row, mode, steps, to, o, n);
     else
         NAME(write)(row, mode, steps, to, o, n);
 }
@@ -108,8 +140,9 @@ GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to,
         NAME(run)(row, FAST, steps, to, sums, o, n);
         return;
     }
-    for (int64_t rest = n; rest > 0; rest -= BLOCK) {
-        const int64_t count = rest < BLOCK ? rest : BLOCK;
+    const int64_t block = steps & GR_PAST_CACHES ? GR_PAST : BLOCK;
+    for (int64_t rest = n; rest > 0; rest -= block) {
+        const int64_t count = rest < block ? rest : block;
         if (NAME(scan)(row, o, count))
             NAME(run)(row, EXACT, steps, to, sums, o, count);
         else
@@ -122,14 +155,19 @@ GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to,
 GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
 {
     (void)trig, (void)sums;
-    NAME(write)(row, FAST, steps, to, o, n);
+    if (steps & GR_PAST_CACHES)
+        NAME(write_past)(row, FAST, steps, to, o, n);
+    else
+        NAME(write)(row, FAST, steps, to, o, n);
 }
 #endif
 
 GR_INLINE void NAME(choose)(NAME(row) *row, bool trig, int operands, unsigned steps, real *to, bool sums,
                             NAME(operands) o, int64_t n)
 {
-    if (operands == 2 && steps == 1)
+    if (!sums && steps & GR_PAST_CACHES)
+        NAME(blocks)(row, trig, steps, to, false, o, n);
+    else if (operands == 2 && steps == 1)
         NAME(blocks)(row, trig, 1, to, sums, o, n);
     else if (operands == 2 && steps == 2)
         NAME(blocks)(row, trig, 2, to, sums, o, n);
@@ -252,9 +290,27 @@ GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const bool *condition
     }
 }
 
+GR_INLINE void NAME(select_past)(unsigned steps, real *y, const bool *condition, const real *x, const real *z, int64_t n)
+{
+    real a[LINE], b[LINE];
+    for (int k = 0; k < LINE; k++) a[k] = *x, b[k] = *z;
+    FOR_LINES(at, n) {
+        const real *as = steps & 1 ? x + at : a, *bs = steps & 2 ? z + at : b;
+        _Alignas(64) real line[LINE];
+        GR_EACH
+        for (int k = 0; k < LINE; k++) {
+            const real p = as[k], q = bs[k];
+            line[k] = condition[at + k] ? p : q;
+        }
+        stream(y + at, line, sizeof line);
+    }
+}
+
 static void NAME(select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n)
 {
-    if (steps == 3)
+    if (steps & GR_PAST_CACHES)
+        NAME(select_past)(steps, y, condition, a, b, n);
+    else if (steps == 3)
         NAME(select_steps)(3, y, condition, a, b, n);
     else if (steps == 2)
         NAME(select_steps)(2, y, condition, a, b, n);
@@ -320,7 +376,6 @@ static const gr_elementwise_loops NAME(loops) = {
     .mse_back = NAME(mse_back),
 #endif
     .fill = NAME(fill),
-    .stream = stream,
     .streamed = streamed,
     .select = NAME(select),
 };

@@ -66,7 +66,7 @@ typedef __m128i line_part;
 #define STORE_PAST_CACHES _mm_stream_si128
 #endif
 
-static void stream(void *to, const void *from, int64_t bytes)
+GR_INLINE void stream(void *to, const void *from, int64_t bytes)
 {
     int64_t i = 0;
 #ifdef STORE_PAST_CACHES
@@ -83,6 +83,14 @@ static void streamed(void)
     _mm_sfence();
 #endif
 }
+
+/* Each line of a result that is written past the caches, whose length is a multiple of GR_PAST. Pages take turns, so that
+ * what processors fetch ahead, which ends with a page, is under way for all of them. */
+enum { LINE = 64, PAGE = 1024 };
+#define FOR_LINES(at, n) \
+    for (int64_t block = 0; block < (n); block += GR_PAST) \
+        for (int64_t first = block; first < block + PAGE; first += LINE) \
+            for (int64_t at = first; at < block + GR_PAST; at += PAGE)
 
 #define FLOATING
 #define real float

@@ -7,6 +7,9 @@
 /* y[i] = row(in[0][i], ...). Bit k of `steps`: operand k advances, else it is one value. At least one advances, of three
  * operands all do. y may be an operand that advances. n > 0. */
 typedef gr_flat_forward gr_forward_loop;
+/* With this bit in `steps` the result is written past the caches, if it is not added to: y lies at a multiple of 64 bytes,
+ * n is one of GR_PAST. Others see it after `streamed`. */
+enum { GR_PAST_CACHES = 8, GR_PAST = 4096 };
 /* dx[i] = what the row hands back, or += it. What the row does not read may point anywhere but NULL. */
 typedef gr_flat_back gr_back_loop;
 
@@ -14,10 +17,8 @@ typedef struct {
     gr_forward_loop *forward[GR_ELEMENTWISE_COUNT]; /* NULL: the row does not take this dtype */
     gr_back_loop *back[GR_ELEMENTWISE_COUNT][3];    /* floats only */
     void (*fill)(void *y, const void *value, int64_t n);
-    /* to = from, past the caches; both at multiples of 64 bytes. After `streamed` others see it, too */
-    void (*stream)(void *to, const void *from, int64_t bytes);
-    void (*streamed)(void);
-    /* y = condition ? a : b; bit 0 of `steps`: a advances, bit 1: b does */
+    void (*streamed)(void); /* after it others see what was written past the caches */
+    /* y = condition ? a : b; bit 0 of `steps`: a advances, bit 1: b does; GR_PAST_CACHES as above */
     void (*select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n);
     /* y = round(x * w) + b, w and b single values; floats only */
     void (*affine)(void *y, const void *x, const void *w, const void *b, int64_t n);
