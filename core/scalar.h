@@ -55,17 +55,20 @@ GR_SCALAR double gr_f64_of_bits(uint64_t bits)
 
 /* a b + c, rounded once. Without an instruction for it: the product of two floats is exact in double; a sum whose last
  * bit is set to 1 where it is inexact rounds to float as the exact sum would. Boldo, Melquiond 2008. */
+#if defined(__FMA__) || defined(FP_FAST_FMAF) || defined(__CUDACC__)
 GR_SCALAR float gr_fma_f32(float a, float b, float c)
 {
-#if defined(__FMA__) || defined(FP_FAST_FMAF) || defined(__CUDA_ARCH__)
     return fmaf(a, b, c);
+}
 #else
+static __attribute__((noinline, unused)) float gr_fma_f32(float a, float b, float c)
+{
     double product = (double)a * (double)b, sum = product + (double)c, part = sum - product;
     double error = (product - (sum - part)) + ((double)c - part);
     uint64_t bits = gr_bits_of_f64(sum), up = ~bits & 1, down = 0 - up;
     return (float)gr_f64_of_bits(bits + (error > 0 ? (sum > 0 ? up : down) : error < 0 ? (sum > 0 ? down : up) : 0));
-#endif
 }
+#endif
 
 /* x + GR_ROUND has no bits left below 1: subtracting it again rounds x to an integer (half to
  * even), and the sum's low bits hold that integer. Good for |x| <= 2^51, and 2^22 in float. */
