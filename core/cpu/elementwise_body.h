@@ -59,32 +59,14 @@ GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real 
         to[i] = row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
 }
 
-/* The same past the caches. An operand that does not advance is read from a line of its copies. */
 GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    real a[LINE], b[LINE];
-    for (int k = 0; k < LINE; k++) a[k] = *o.a, b[k] = *o.b;
-    FOR_LINES(at, n) {
-        const real *as = steps & 1 ? o.a + at : a, *bs = steps & 2 ? o.b + at : b;
-        _Alignas(64) real line[LINE];
-        GR_EACH
-        for (int k = 0; k < LINE; k++) line[k] = row(mode, NULL, o.p, o.dy[at + k], as[k], bs[k], o.c[at + k], o.y[at + k]);
-        stream(to + at, line, sizeof line);
-    }
+    WRITE_PAST(real, to, o.a, o.b, steps, n, row(mode, NULL, o.p, o.dy[i], p, q, o.c[i], o.y[i]))
 }
 
-/* What a test says, likewise. */
-GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *x, const real *y, int64_t n)
+GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *a, const real *b, int64_t n)
 {
-    real a[LINE], b[LINE];
-    for (int k = 0; k < LINE; k++) a[k] = *x, b[k] = *y;
-    FOR_LINES(at, n) {
-        const real *as = steps & 1 ? x + at : a, *bs = steps & 2 ? y + at : b;
-        _Alignas(64) bool line[LINE];
-        GR_EACH
-        for (int k = 0; k < LINE; k++) line[k] = test(as[k], bs[k]);
-        stream(to + at, line, sizeof line);
-    }
+    WRITE_PAST(bool, to, a, b, steps, n, test(p, q))
 }
 
 GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, const real *as, const real *bs, int64_t n)
@@ -290,20 +272,9 @@ GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const bool *condition
     }
 }
 
-GR_INLINE void NAME(select_past)(unsigned steps, real *y, const bool *condition, const real *x, const real *z, int64_t n)
+GR_INLINE void NAME(select_past)(unsigned steps, real *to, const bool *condition, const real *a, const real *b, int64_t n)
 {
-    real a[LINE], b[LINE];
-    for (int k = 0; k < LINE; k++) a[k] = *x, b[k] = *z;
-    FOR_LINES(at, n) {
-        const real *as = steps & 1 ? x + at : a, *bs = steps & 2 ? z + at : b;
-        _Alignas(64) real line[LINE];
-        GR_EACH
-        for (int k = 0; k < LINE; k++) {
-            const real p = as[k], q = bs[k];
-            line[k] = condition[at + k] ? p : q;
-        }
-        stream(y + at, line, sizeof line);
-    }
+    WRITE_PAST(real, to, a, b, steps, n, condition[i] ? p : q)
 }
 
 static void NAME(select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n)

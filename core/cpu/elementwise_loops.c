@@ -91,6 +91,22 @@ enum { LINE = 64, PAGE = 1024 };
     for (int64_t block = 0; block < (n); block += GR_PAST) \
         for (int64_t first = block; first < block + PAGE; first += LINE) \
             for (int64_t at = first; at < block + GR_PAST; at += PAGE)
+/* to[i] = value past the caches; it reads p of a and q of b. One that does not advance is read from a line of copies. */
+#define WRITE_PAST(type, to, a, b, steps, n, value) \
+    real still_a[LINE], still_b[LINE]; \
+    for (int k = 0; k < LINE; k++) still_a[k] = *(a), still_b[k] = *(b); \
+    FOR_LINES(at, n) { \
+        const real *as = (steps) & 1 ? (a) + at : still_a, *bs = (steps) & 2 ? (b) + at : still_b; \
+        _Alignas(64) type line[LINE]; \
+        GR_EACH \
+        for (int k = 0; k < LINE; k++) { \
+            const int64_t i = at + k; \
+            const real p = as[k], q = bs[k]; \
+            (void)i; \
+            line[k] = (value); \
+        } \
+        stream((to) + at, line, sizeof line); \
+    }
 
 #define FLOATING
 #define real float
