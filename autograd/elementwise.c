@@ -94,7 +94,7 @@ static inline bool flat_shape(gr_call *c, gr_tensor *y)
             if (other->axis[d].size != x->axis[d].size) return false;
     }
     c->dtype = x->dtype;
-    c->flat = (uint8_t)steps;
+    c->flat = (uint8_t)(steps | (c->numbers & 2u) * (GR_BY_NUMBER / 2));
     y->dtype = gr_rows[c->op->code].gives_bool ? GR_BOOL : x->dtype;
     y->dim = x->dim;
     y->numel = x->numel;

@@ -35,7 +35,7 @@ struct gr_call {
     uint8_t numbers;    /* bit i: input i is a number */
     bool reserve;       /* forward may call gr_ functions, or its results are looked at */
     uint8_t dtype;      /* elementwise: that it computes in */
-    uint8_t flat;       /* elementwise: all operands lie as the result does; bit i: operand i is no number. 0: not so */
+    uint8_t flat;       /* elementwise: the steps of gr_flat_forward, where all operands lie as the result does; else 0 */
     uint8_t reads_outputs;
     uint32_t reads;     /* inputs whose elements backward reads; bit 31: and those after the 31st */
     uint32_t bytes;     /* of all this, to where the next call begins */

@@ -42,7 +42,9 @@ typedef struct {
     gr_dtype dtype; /* that is computed in; operands of another dtype are converted */
 } gr_operands;
 
-/* A row on n elements that lie side by side. Bit i of steps: operand i advances, else it is one value. */
+/* A row on n elements that lie side by side. Bit i of steps: operand i advances, else it is one value; GR_BY_NUMBER:
+ * operand 1 is not even a tensor, which pow asks for. */
+enum { GR_BY_NUMBER = 16 };
 typedef void gr_flat_forward(void *y, const void *const *in, unsigned steps, int64_t n, const double *param);
 typedef void gr_flat_back(void *dx, bool add, const void *dy, const void *const *in, unsigned steps, const void *y, int64_t n,
                           const double *param);
@@ -69,7 +71,7 @@ typedef struct gr_kernels {
     /* y += x, the shapes and dtypes equal */
     void (*accumulate)(gr_tensor *y, const gr_tensor *x);
 
-    /* y = row(operands), broadcast to y's shape; y may be one of the operands */
+    /* y = row(operands), broadcast to y's shape; y may be one of the operands; a power to a number is gr_pow_number's */
     void (*elementwise)(int code, gr_tensor *y, const gr_operands *o);
     /* dx = what row `code` hands back to operand i; every operand broadcasts to dy's shape, which is dx's too.
      * y: the row's result, or NULL when the row does not read it */

@@ -2,8 +2,8 @@
  *
  * float32: own formulas of + - * / sqrt, fused multiply-add and bit moves, so the bits agree wherever these are correctly
  * rounded. No branches, no tables: a plain loop over any of them vectorises. log and log1p are right to 1.02 ULP, exp to
- * 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9, the gelus to 3.6;
- * pow works in double inside and rounds once (0.51).
+ * 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9, the gelus to 3.6,
+ * pow to 0.9.
  * float64: the C library's.
  *
  * Compile with -ffp-contract=off (nvcc: -fmad=false) and without flushing denormals;
@@ -70,10 +70,9 @@ static __attribute__((noinline, unused)) float gr_fma_f32(float a, float b, floa
 }
 #endif
 
-/* x + GR_ROUND has no bits left below 1: subtracting it again rounds x to an integer (half to
- * even), and the sum's low bits hold that integer. Good for |x| <= 2^51, and 2^22 in float. */
-#define GR_ROUND_F64 6755399441055744.0 /* 1.5 * 2^52 */
-#define GR_ROUND_F32 12582912.0f        /* 1.5 * 2^23 */
+/* x + GR_ROUND_F32 has no bits left below 1: subtracting it again rounds x to an integer (half to
+ * even), and the sum's low bits hold that integer. Good for |x| <= 2^22. */
+#define GR_ROUND_F32 12582912.0f /* 1.5 * 2^23 */
 
 #define GR_LN2 0.69314718055994530942
 #define GR_LN2_F32 0.693147182f
@@ -85,44 +84,6 @@ static __attribute__((noinline, unused)) float gr_fma_f32(float a, float b, floa
 #define GR_2SQRT2_PI_REST -9.96930880911092031e-17
 #define GR_1_SQRT2PI 0.39894228040143267794 /* 1 / sqrt(2 pi) */
 #define GR_2_SQRTPI 1.12837916709551257390  /* 2 / sqrt(pi) */
-
-/* ---- Cores in double, for arguments that were floats. Relative error below 2^-31. ---- */
-
-/* e^x = 2^n e^r; exactly 0 below -700; stays e^700 above 700 (infinite as a float). */
-GR_SCALAR double gr_exp_core(double x)
-{
-    double bounded = x > 700 ? 700 : x;
-    double rounded = bounded * GR_1_LN2 + GR_ROUND_F64;
-    double r = bounded - (rounded - GR_ROUND_F64) * GR_LN2; /* |r| <= ln2 / 2 */
-    double p = 1.98412635447368658e-4;                      /* (e^r - 1) / r: 2^-32 */
-    p = p * r + 1.39410573424163964e-3;
-    p = p * r + 8.33340301074703412e-3;
-    p = p * r + 4.16663538224638785e-2;
-    p = p * r + 1.66666662485378407e-1;
-    p = p * r + 5.00000004679182062e-1;
-    p = p * r + 1.00000000003129962;
-    double scale = gr_f64_of_bits((gr_bits_of_f64(rounded) + 1023) << 52);
-    return x < -700 ? 0 : scale + scale * (p * r);
-}
-
-/* log(x) for a normal, finite x > 0, given x - 1, which the caller may know better than x tells.
- * x = 2^k m, m in [sqrt(1/2), sqrt(2)); 2^52 + its exponent field is k as a double. */
-GR_SCALAR double gr_log_core(double x, double x_minus_1)
-{
-    const uint64_t low = UINT64_C(0x3fe6a09e667f3bcd); /* sqrt(1/2) */
-    uint64_t bits = gr_bits_of_f64(x) + (UINT64_C(0x3ff0000000000000) - low);
-    double field = gr_f64_of_bits(bits >> 52 | UINT64_C(0x4330000000000000));
-    double k = field - (4503599627370496.0 + 1023);
-    double m = gr_f64_of_bits((bits & UINT64_C(0xfffffffffffff)) + low);
-    double f = m == x ? x_minus_1 : m - 1;
-    double s = f / (2 + f); /* log(1 + f) = 2 atanh(s) */
-    double z = s * s;
-    double p = 2.35835744586196780e-1; /* (2 atanh(s) / s - 2) / z: 2^-36.6 */
-    p = p * z + 2.85372380095013852e-1;
-    p = p * z + 4.00003362244557580e-1;
-    p = p * z + 6.66666656412725079e-1;
-    return k * GR_LN2 + s * (2 + z * p);
-}
 
 /* ---- float32 ---- */
 
@@ -351,23 +312,67 @@ GR_SCALAR float gr_erf_f32(float x)
     return copysignf(a < 0.9f ? near : far, x);
 }
 
-/* e^(y log |x|), and C's corner cases: x^0 = 1^y = (-1)^(+-inf) = 1, NaN or not the other one. */
+/* log(a) for a > 0 in two floats, right to 2^-33: a = 2^k (1 + f), log(1 + f) = 2 atanh(s) with s = f / (2 + f). What
+ * rounding took from x stands in x_low. */
+GR_SCALAR float gr_log_pair_f32(float a, float *low)
+{
+    const uint32_t sqrt1_2 = 0x3f3504f3u;
+    const float ln2 = 6.931457520e-1f, ln2_low = 1.428606820e-6f; /* the first has 16 bits: k of them are exact */
+    const float two_thirds = 6.666666865e-1f, two_thirds_low = -1.986821493e-8f;
+    int denormal = a < 1.17549435e-38f;
+    uint32_t bits = gr_bits_of_f32(denormal ? a * 8388608.0f : a) + (0x3f800000u - sqrt1_2);
+    float k = (float)(int32_t)(bits >> 23) - (denormal ? 127 + 23 : 127);
+    float f = gr_f32_of_bits((bits & 0x7fffff) + sqrt1_2) - 1;
+    float t = 2 + f, inverse = 1 / t, s = f * inverse;
+    float s_low = gr_fma_f32(t - 2 - f, s, gr_fma_f32(-s, t, f)) * inverse;
+    float z = s * s, z_low = gr_fma_f32(2 * s, s_low, gr_fma_f32(s, s, -z));
+    float w = s * z, w_low = gr_fma_f32(s, z_low, gr_fma_f32(s_low, z, gr_fma_f32(s, z, -w)));
+    float v = w * two_thirds, v_low = gr_fma_f32(w, two_thirds_low, gr_fma_f32(w_low, two_thirds, gr_fma_f32(w, two_thirds, -v)));
+    float p = 2.341963500e-1f; /* (2 atanh(s) / s - 2 - 2 z / 3) / z^2: 2^-36.7 of the logarithm */
+    p = gr_fma_f32(p, z, 2.854709029e-1f);
+    p = gr_fma_f32(p, z, 4.000015259e-1f);
+    float whole = k * ln2, sum = whole + 2 * s, high = sum + v;
+    *low = (2 * s - (sum - whole)) + (v - (high - sum)) +
+           gr_fma_f32(k, ln2_low, gr_fma_f32(w * z, p, gr_fma_f32(2, s_low, v_low)));
+    return high;
+}
+
+/* e^(y log |x|), and C's corner cases: x^0 = 1^y = (-1)^(+-inf) = 1, NaN or not the other one. Masks stand where y alone
+ * may decide: of conditions compilers would make branches in loops over one y. */
 GR_SCALAR float gr_pow_f32(float x, float y)
 {
-    double base = (double)x, exponent = (double)y, a = fabs(base), b = fabs(exponent);
-    double logarithm = gr_log_core(a, a - 1);
-    logarithm = a > 0 ? logarithm : -HUGE_VAL;
-    logarithm = a < HUGE_VAL ? logarithm : a;
-    double product = exponent == 0 ? 0 : a == 1 ? 0 : exponent * logarithm;
-    double value = gr_exp_core(product);
+    float a = fabsf(x), b = fabsf(y), low, high = gr_log_pair_f32(a, &low);
+    high = a > 0 ? high : -INFINITY;
+    high = a < INFINITY ? high : a;
+    float product = y * high, rest = gr_fma_f32(y, low, gr_fma_f32(y, high, -product));
+    float bounded = product < -105 ? -105 : product > 89 ? 89 : product;
+    rest = bounded == product ? rest : 0;
+    float rounded = gr_fma_f32(bounded, (float)GR_1_LN2, GR_ROUND_F32), n = rounded - GR_ROUND_F32;
+    float part = gr_fma_f32(n, -GR_LN2_F32, bounded);
+    rest = gr_fma_f32(n, -GR_LN2_REST_F32, rest);
+    float r = part + rest, r_low = rest - (r - part), sum = 1 + r, sum_low = r - (sum - 1);
+    float value = gr_scale_f32(sum + (sum_low + gr_fma_f32(r * r, gr_exp_bend_f32(r), r_low)), rounded);
 
-    b = b > 33554432 ? 33554432 : b; /* every float from 2^25 on is an even integer */
-    double fraction = b + GR_ROUND_F64 - GR_ROUND_F64 - b; /* 0 where y is an integer */
-    double odd = 0.5 * b + GR_ROUND_F64 - GR_ROUND_F64 - 0.5 * b;
-    double with_sign = odd != 0 ? copysign(value, base) : value;
-    double no_integer = base < 0 && a < HUGE_VAL ? (double)NAN : value;
-    value = fraction == 0 ? with_sign : no_integer;
-    return value == value ? (float)value : NAN;
+    int32_t i = (int32_t)(b < 16777216 ? b : 16777216); /* every float from 2^24 on is an even integer */
+    uint32_t whole = 0 - (uint32_t)(((float)i == b) | (b >= 16777216)), one = 0 - (uint32_t)((a == 1) | (b == 0));
+    uint32_t none = (0 - (uint32_t)((x < 0) & (a < INFINITY))) & ~whole;
+    uint32_t bits = (gr_bits_of_f32(value) & ~one) | (0x3f800000u & one);
+    bits ^= gr_bits_of_f32(x) & whole & (uint32_t)i << 31;
+    value = gr_f32_of_bits(bits | (none & 0x7fc00000u));
+    return value == value ? value : NAN;
+}
+
+/* The power where y is one number for all x: these few as PyTorch has them, by a product, a root or a quotient. */
+GR_SCALAR float gr_pow_number_f32(float x, float y)
+{
+    if (y == 1) return x;
+    if (y == 2) return x * x;
+    if (y == 3) return x * x * x;
+    if (y == 0.5f) return sqrtf(x);
+    if (y == -0.5f) return 1 / sqrtf(x);
+    if (y == -1) return 1 / x;
+    if (y == -2) return 1 / (x * x);
+    return gr_pow_f32(x, y);
 }
 
 /* ---- gelu: x Phi(x), Phi(x) = P(normal <= x), without cancellation ----
@@ -469,6 +474,18 @@ GR_SCALAR double gr_erf_f64(double x) { return erf(x); }
 GR_SCALAR double gr_erfc_f64(double x) { return erfc(x); }
 GR_SCALAR double gr_pow_f64(double x, double y) { return pow(x, y); }
 /* clang-format on */
+
+GR_SCALAR double gr_pow_number_f64(double x, double y)
+{
+    if (y == 1) return x;
+    if (y == 2) return x * x;
+    if (y == 3) return x * x * x;
+    if (y == 0.5) return sqrt(x);
+    if (y == -0.5) return 1 / sqrt(x);
+    if (y == -1) return 1 / x;
+    if (y == -2) return 1 / (x * x);
+    return gr_pow_f64(x, y);
+}
 
 /* An error in z = x / sqrt(2) comes out of erfc 2 z^2 times as large, one in v comes out of e^-|v|
  * |v| times. So the two gelus compute how far z and v are off, and correct by it. */

@@ -79,7 +79,7 @@ typedef bool real;
 #define tanh(x) OF(tanh)(x)
 #define sigmoid(x) OF(sigmoid)(x)
 #define erf(x) OF(erf)(x)
-#define pow(a, b) OF(pow)(a, b)
+#define pow(a, b) (by_number ? OF(pow_number)(a, b) : OF(pow)(a, b))
 #define abs(x) OF(abs)(x)
 #define sign(x) OF(sign)(x)
 #define gelu_erf(x) OF(gelu)(x)
@@ -130,10 +130,10 @@ static __device__ __forceinline__ real square_of(real x) { return x * x; }
 #define ROW(function, gives, params, text) \
     struct function { \
         typedef gives result; \
-        static __device__ __forceinline__ gives value(real a, real b, real c, real dy, real y, const real *p) \
+        static __device__ __forceinline__ gives value(real a, real b, real c, real dy, real y, const real *p, bool by_number) \
         { \
             const real x = a; \
-            (void)x, (void)b, (void)c, (void)dy, (void)y, (void)p; \
+            (void)x, (void)b, (void)c, (void)dy, (void)y, (void)p, (void)by_number; \
             NAMED_##params return (gives)(text); \
         } \
     };
@@ -234,7 +234,7 @@ static __device__ __forceinline__ void run_pack(Result *to, bool sums, const add
     pack<Result, N> *at = (pack<Result, N> *)(to + i), y = sums ? *at : pack<Result, N>();
     GR_UNROLL
     for (int j = 0; j < N; j++) {
-        const typename Row::result r = Row::value(v[0][j], v[1][j], v[2][j], v[GR_DY][j], v[GR_Y][j], n.param);
+        const typename Row::result r = Row::value(v[0][j], v[1][j], v[2][j], v[GR_DY][j], v[GR_Y][j], n.param, !a.in[1]);
         y.v[j] = sums ? (Result)((real)y.v[j] + (real)(Result)r) : (Result)r;
     }
     *at = y;
@@ -266,7 +266,7 @@ __global__ void strided_kernel(Result *to, bool sums, const int *stop, addresses
         at.at(i, offset);
         GR_UNROLL
         for (int k = 0; k < GR_SOURCES; k++) v[k] = number_at(a, n, k, offset[k]);
-        const typename Row::result r = Row::value(v[0], v[1], v[2], v[GR_DY], v[GR_Y], n.param);
+        const typename Row::result r = Row::value(v[0], v[1], v[2], v[GR_DY], v[GR_Y], n.param, !a.in[1]);
         Result *y = to + offset[GR_SOURCES];
         *y = sums ? (Result)((real)*y + (real)(Result)r) : (Result)r;
     }

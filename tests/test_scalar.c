@@ -210,10 +210,13 @@ START_TEST(pow_is_within_its_bound)
             x = (float)floor(draw_between(&random_state, -99, 99));
             y = (float)floor(draw_between(&random_state, -20, 20));
         }
-        double error = ulps(&formats[NARROW], (double)gr_pow_f32(x, y), powl((long double)x, (long double)y));
+        float got = gr_pow_f32(x, y);
+        long double exact = powl((long double)x, (long double)y);
+        double error = ulps(&formats[NARROW], (double)got, exact);
+        if ((long double)(float)exact == exact && error != 0) ck_abort_msg("pow(%a, %a) is %a", (double)x, (double)y, (double)got);
         if (error > worst) worst = error, worst_x = x, worst_y = y;
     }
-    ck_assert_msg(worst <= 0.51, "pow(%a, %a): %.4f ULP", (double)worst_x, (double)worst_y, worst);
+    ck_assert_msg(worst <= 0.9, "pow(%a, %a): %.4f ULP", (double)worst_x, (double)worst_y, worst);
 }
 END_TEST
 
@@ -254,7 +257,7 @@ START_TEST(pow_follows_C_at_its_corners)
         long double exact = powl((long double)x, (long double)y);
         float got = gr_pow_f32(x, y);
         int same_sign = isnan(got) || !signbit(got) == !signbit(exact);
-        if (!same_sign || ulps(&formats[NARROW], (double)got, exact) > 0.51)
+        if (!same_sign || ulps(&formats[NARROW], (double)got, exact) > 0.9)
             ck_abort_msg("pow(%a, %a) is %a, not %La", (double)x, (double)y, (double)got, exact);
     }
 }

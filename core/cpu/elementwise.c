@@ -43,7 +43,7 @@ typedef struct {
     const double *param;
     bool add;
     bool rounds; /* bfloat16: operands of another dtype are rounded to it first */
-    unsigned steps;
+    unsigned steps, by_number; /* GR_BY_NUMBER or 0 */
     uint8_t operands;
     uint8_t bytes[SOURCES], to_bytes;
     gr_dtype dtype[SOURCES], to_dtype;
@@ -59,11 +59,16 @@ typedef struct {
 static inline void call_loop(const job *j, void *to, const void *const *in, unsigned steps, int64_t n)
 {
     if (j->forward)
-        j->forward(to, in, steps, n, j->param);
+        j->forward(to, in, steps | j->by_number, n, j->param);
     else if (j->back)
-        j->back(to, j->add, in[DY], in, steps, in[Y], n, j->param);
+        j->back(to, j->add, in[DY], in, steps | j->by_number, in[Y], n, j->param);
     else
         j->select(to, in[0], in[1], in[2], (steps >> 1 & 3) | (steps & GR_PAST_CACHES), n);
+}
+
+static inline unsigned by_number(int operands, const gr_value *in)
+{
+    return operands == 2 && in[1].kind != GR_VALUE_TENSOR ? GR_BY_NUMBER : 0;
 }
 
 /* Whether the loops take operands that advance like this. */
@@ -269,7 +274,7 @@ static void tile_piece(void *context, int64_t begin, int64_t end)
         }
         if (j->back && !j->in[Y]) in[Y] = in[DY];
         void *to = t->direct ? j->result->data + at * j->to_bytes : tile[SOURCES];
-        call_loop(j, to, in, 7, count);
+        call_loop(j, to, in, j->by_number ? 1 : 7, count);
         if (t->add) add_tile(t, to, at, count);
         if (!t->direct) gr_walk_run(&t->scatter, j->result->data, to, at, at + count);
     }
@@ -318,6 +323,7 @@ static void make_job(job *j, gr_tensor *result, gr_dtype to_dtype, int operands,
     j->to_dtype = to_dtype;
     j->to_bytes = gr_dtype_size[to_dtype];
     j->operands = (uint8_t)operands;
+    j->by_number = by_number(operands, in);
     for (int k = 0; k < SOURCES; k++) put_source(j, k, k < operands ? in[k] : gr_value_tensor(NULL), dtype);
 }
 
@@ -371,7 +377,7 @@ GR_HOT void gr_cpu_elementwise(int code, gr_tensor *y, const gr_operands *o)
     for (int k = operands; direct && k-- > 0;) direct = flat(o->in[k], dtype, n, &number[k], y->data, &in[k], &steps);
     direct = direct && steps_fit(operands, steps);
     if (gr_likely(direct && n <= gr_grain()))
-        gr_elementwise_loops_now[dtype]->forward[code](y->data, in, steps, n, o->param);
+        gr_elementwise_loops_now[dtype]->forward[code](y->data, in, steps | by_number(operands, o->in), n, o->param);
     else
         gr_cpu_elementwise_any(code, y, o, direct ? steps : 0);
 }
@@ -409,7 +415,8 @@ GR_HOT void gr_cpu_elementwise_back(int code, int i, gr_tensor *dx, bool add, co
     for (int k = operands; direct && k-- > 0;) direct = flat(o->in[k], dtype, n, &number[k], dy->data, &in[k], &steps);
     direct = direct && steps_fit(operands, steps);
     if (gr_likely(direct && n <= gr_grain()))
-        gr_elementwise_loops_now[dtype]->back[code][i](dx->data, add, dy->data, in, steps, (y ? y : dy)->data, n, o->param);
+        gr_elementwise_loops_now[dtype]->back[code][i](dx->data, add, dy->data, in, steps | by_number(operands, o->in),
+                                                       (y ? y : dy)->data, n, o->param);
     else
         gr_cpu_elementwise_back_any(code, i, dx, add, dy, o, y, direct ? steps : 0);
 }

@@ -13,6 +13,10 @@ GR_INLINE int NAME(is_nan)(real x)
 {
     return x != x;
 }
+GR_INLINE real NAME(pow_in)(enum mode mode, real a, real b)
+{
+    return mode == NUMBER ? NAME(gr_pow_number)(a, b) : NAME(gr_pow)(a, b);
+}
 /* In what is handed back, which only floats have. */
 GR_INLINE real NAME(square_of)(real x)
 {
@@ -38,9 +42,10 @@ GR_INLINE real NAME(gr_sign)(real x)
     return (real)((x > 0) - (x < 0));
 }
 /* By squaring; a negative exponent leaves 1 and -1 what they are and makes 0 of the rest, as 1 / a^-b does. */
-GR_INLINE real NAME(gr_pow)(real a, real b)
+GR_INLINE real NAME(pow_in)(enum mode mode, real a, real b)
 {
     real y = 1;
+    (void)mode;
     if (b < 0) return a == 1 || (b % 2 == 0 && a == (real)-1) ? 1 : a == (real)-1 ? a : 0;
     for (; b; b = (real)(b / 2), a = (real)(a * a))
         if (b % 2) y = (real)(y * a);
@@ -61,7 +66,8 @@ GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real 
 
 GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    WRITE_PAST(real, to, o.a, o.b, steps, n, row(mode, NULL, o.p, o.dy[i], p, q, o.c[i], o.y[i]))
+    WRITE_PAST(real, to, o.a, o.b, steps, n,
+               row(mode, NULL, o.p, o.dy[i], p, mode == NUMBER ? *o.b : q, o.c[i], o.y[i]))
 }
 
 GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *a, const real *b, int64_t n)
@@ -81,9 +87,9 @@ GR_INLINE void NAME(forward_test)(NAME(test) *test, void *y, const void *const *
     const real *a = in[0], *b = two ? in[1] : a;
     if (steps & GR_PAST_CACHES)
         NAME(test_past)(test, steps, y, a, b, n);
-    else if (two && steps == 1)
+    else if (two && (steps & 3) == 1)
         NAME(write_test)(test, 1, y, a, b, n);
-    else if (two && steps == 2)
+    else if (two && (steps & 3) == 2)
         NAME(write_test)(test, 2, y, a, b, n);
     else
         NAME(write_test)(test, 3, y, a, b, n);
@@ -116,9 +122,9 @@ GR_INLINE void NAME(run)(NAME(row) *row, enum mode mode, unsigned steps, real *t
 }
 
 /* In blocks where sin or cos take part, of rows with one operand. */
-GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+GR_INLINE void NAME(blocks)(NAME(row) *row, enum need need, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
 {
-    if (!trig || sizeof(real) == sizeof(double)) {
+    if (need != SCANNED || sizeof(real) == sizeof(double)) {
         NAME(run)(row, FAST, steps, to, sums, o, n);
         return;
     }
@@ -133,50 +139,75 @@ GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to,
         o.a += count, o.b += count, o.c += count;
     }
 }
-#else
-GR_INLINE void NAME(blocks)(NAME(row) *row, bool trig, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+
+/* A loop for each number that gr_pow_number has a formula for; the text asks for that to the power b - less. */
+GR_INLINE bool NAME(by_number)(NAME(row) *row, int less, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
 {
-    (void)trig, (void)sums;
+#define BY(exponent) \
+    { \
+        const real b = (real)(exponent) + (real)less; \
+        if (*o.b == b) { \
+            o.b = &b; \
+            NAME(run)(row, NUMBER, 1 | (steps & GR_PAST_CACHES), to, sums, o, n); \
+            return true; \
+        } \
+    }
+    BY(1) BY(2) BY(3) BY(0.5) BY(-0.5) BY(-1) BY(-2)
+#undef BY
+    return false;
+}
+#else
+GR_INLINE void NAME(blocks)(NAME(row) *row, enum need need, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+{
+    (void)need, (void)sums;
     if (steps & GR_PAST_CACHES)
         NAME(write_past)(row, FAST, steps, to, o, n);
     else
         NAME(write)(row, FAST, steps, to, o, n);
 }
+GR_INLINE bool NAME(by_number)(NAME(row) *row, int less, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
+{
+    return (void)row, (void)less, (void)steps, (void)to, (void)sums, (void)o, (void)n, false;
+}
 #endif
 
-GR_INLINE void NAME(choose)(NAME(row) *row, bool trig, int operands, unsigned steps, real *to, bool sums,
+GR_INLINE void NAME(choose)(NAME(row) *row, enum need need, int operands, unsigned steps, real *to, bool sums,
                             NAME(operands) o, int64_t n)
 {
     if (!sums && steps & GR_PAST_CACHES)
-        NAME(blocks)(row, trig, steps, to, false, o, n);
-    else if (operands == 2 && steps == 1)
-        NAME(blocks)(row, trig, 1, to, sums, o, n);
-    else if (operands == 2 && steps == 2)
-        NAME(blocks)(row, trig, 2, to, sums, o, n);
+        NAME(blocks)(row, need, steps, to, false, o, n);
+    else if (operands == 2 && (steps & 3) == 1)
+        NAME(blocks)(row, need, 1, to, sums, o, n);
+    else if (operands == 2 && (steps & 3) == 2)
+        NAME(blocks)(row, need, 2, to, sums, o, n);
     else
-        NAME(blocks)(row, trig, 3, to, sums, o, n);
+        NAME(blocks)(row, need, 3, to, sums, o, n);
 }
 
-GR_INLINE void NAME(forward)(NAME(row) *row, bool trig, int operands, int params, void *y, const void *const *in,
+GR_INLINE void NAME(forward)(NAME(row) *row, enum need need, int operands, int params, void *y, const void *const *in,
                              unsigned steps, int64_t n, const double *param)
 {
     real p[2] = {0, 0};
     for (int k = 0; k < params; k++) p[k] = (real)param[k];
     const real *a = in[0], *b = operands > 1 ? in[1] : a, *unread = steps & 1 ? a : b, *c = operands > 2 ? in[2] : unread;
-    NAME(choose)(row, trig, operands, steps, y, false, (NAME(operands)){unread, a, b, c, unread, p}, n);
+    const NAME(operands) o = {unread, a, b, c, unread, p};
+    if (need == POWERS && steps & GR_BY_NUMBER && NAME(by_number)(row, 0, steps, y, false, o, n)) return;
+    NAME(choose)(row, need, operands, steps, y, false, o, n);
 }
 
-GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, void *dx, bool sums, const void *dy,
+GR_INLINE void NAME(back)(NAME(row) *row, enum need need, int operands, int params, void *dx, bool sums, const void *dy,
                           const void *const *in, unsigned steps, const void *y, int64_t n, const double *param)
 {
     real p[2] = {0, 0};
     for (int k = 0; k < params; k++) p[k] = (real)param[k];
     const real *a = in[0], *b = operands > 1 ? in[1] : a, *c = operands > 2 ? in[2] : dy;
     const NAME(operands) o = {dy, a, b, c, y, p};
-    if (sums)
-        NAME(choose)(row, trig, operands, steps, dx, true, o, n);
-    else
-        NAME(choose)(row, trig, operands, steps, dx, false, o, n);
+    const bool by_number = need == POWERS && steps & GR_BY_NUMBER;
+    if (sums) {
+        if (!by_number || !NAME(by_number)(row, 1, steps, dx, true, o, n))
+            NAME(choose)(row, need, operands, steps, dx, true, o, n);
+    } else if (!by_number || !NAME(by_number)(row, 1, steps, dx, false, o, n))
+        NAME(choose)(row, need, operands, steps, dx, false, o, n);
 }
 
 /* ---- the rows, each only for the dtypes that its TYPES allow ---- */
@@ -204,18 +235,18 @@ GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, v
         (void)mode, (void)rare, (void)p, (void)dy, (void)x, (void)b, (void)c, (void)y; \
         NAMED_##params return (real)(text); \
     }
-#define FORWARD(name, operands, params, text, trig) \
+#define FORWARD(name, operands, params, text, need) \
     ROW(name##_row, params, text) \
     static void NAME(name##_forward)(void *y, const void *const *in, unsigned steps, int64_t n, const double *param) \
     { \
-        NAME(forward)(NAME(name##_row), trig, operands, COUNT_##params, y, in, steps, n, param); \
+        NAME(forward)(NAME(name##_row), need, operands, COUNT_##params, y, in, steps, n, param); \
     }
-#define BACKWARD(name, operands, params, text, trig) \
+#define BACKWARD(name, operands, params, text, need) \
     ROW(name##_row, params, text) \
     static void NAME(name##_back)(void *dx, bool sums, const void *dy, const void *const *in, unsigned steps, \
                                   const void *y, int64_t n, const double *param) \
     { \
-        NAME(back)(NAME(name##_row), trig, operands, COUNT_##params, dx, sums, dy, in, steps, y, n, param); \
+        NAME(back)(NAME(name##_row), need, operands, COUNT_##params, dx, sums, dy, in, steps, y, n, param); \
     }
 #define TEST(name, operands, text) \
     GR_INLINE bool NAME(name##_test)(real a, real b) \
@@ -231,15 +262,15 @@ GR_INLINE void NAME(back)(NAME(row) *row, bool trig, int operands, int params, v
     }
 
 #define UNARY(name, params, types, value, back, lo, hi, edges) \
-    FOR_##types(FORWARD(name, 1, params, value, HAS_TRIG(#value)) \
-                BACK(BACKWARD(name##_a, 1, params, back, HAS_TRIG(#back))))
+    FOR_##types(FORWARD(name, 1, params, value, NEED(#value)) \
+                BACK(BACKWARD(name##_a, 1, params, back, NEED(#back))))
 #define BINARY(name, params, types, value, back_a, back_b, lo, hi, edges) \
-    FOR_##types(FORWARD(name, 2, params, value, false) \
-                BACK(BACKWARD(name##_a, 2, params, back_a, false) BACKWARD(name##_b, 2, params, back_b, false)))
+    FOR_##types(FORWARD(name, 2, params, value, NEED(#value)) \
+                BACK(BACKWARD(name##_a, 2, params, back_a, NEED(#back_a)) BACKWARD(name##_b, 2, params, back_b, NOTHING)))
 #define TERNARY(name, params, types, value, back_a, back_b, back_c, lo, hi, edges) \
-    FOR_##types(FORWARD(name, 3, params, value, false) \
-                BACK(BACKWARD(name##_a, 3, params, back_a, false) BACKWARD(name##_b, 3, params, back_b, false) \
-                     BACKWARD(name##_c, 3, params, back_c, false)))
+    FOR_##types(FORWARD(name, 3, params, value, NOTHING) \
+                BACK(BACKWARD(name##_a, 3, params, back_a, NOTHING) BACKWARD(name##_b, 3, params, back_b, NOTHING) \
+                     BACKWARD(name##_c, 3, params, back_c, NOTHING)))
 #define PREDICATE(name, params, types, value, lo, hi, edges) FOR_##types(TEST(name, 1, value))
 #define COMPARE(name, params, types, value, lo, hi, edges) FOR_##types(TEST(name, 2, value))
 #include "core/elementwise.def"
@@ -262,7 +293,8 @@ static void NAME(fill)(void *to, const void *value, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = v;
 }
 
-GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const bool *condition, const real *as, const real *bs, int64_t n)
+/* The condition is read as bytes: of bools GCC 12 would make branches. */
+GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const uint8_t *condition, const real *as, const real *bs, int64_t n)
 {
     const real a = *as, b = *bs;
     GR_EACH
@@ -272,13 +304,14 @@ GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const bool *condition
     }
 }
 
-GR_INLINE void NAME(select_past)(unsigned steps, real *to, const bool *condition, const real *a, const real *b, int64_t n)
+GR_INLINE void NAME(select_past)(unsigned steps, real *to, const uint8_t *condition, const real *a, const real *b, int64_t n)
 {
     WRITE_PAST(real, to, a, b, steps, n, condition[i] ? p : q)
 }
 
-static void NAME(select)(void *y, const bool *condition, const void *a, const void *b, unsigned steps, int64_t n)
+static void NAME(select)(void *y, const bool *bools, const void *a, const void *b, unsigned steps, int64_t n)
 {
+    const uint8_t *condition = (const uint8_t *)bools;
     if (steps & GR_PAST_CACHES)
         NAME(select_past)(steps, y, condition, a, b, n);
     else if (steps == 3)

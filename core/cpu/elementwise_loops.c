@@ -18,8 +18,9 @@
 #pragma GCC diagnostic ignored "-Wbool-compare"
 #endif
 
-/* A block of a loop with sin or cos is read first for arguments that the fast formula is not made for. */
-enum mode { SCAN, FAST, EXACT };
+/* A block of a loop with sin or cos is read first for arguments that the fast formula is not made for. A power to a number
+ * is gr_pow_number's. */
+enum mode { SCAN, FAST, EXACT, NUMBER };
 enum { BLOCK = 1024 };
 
 /* ---- a row's text: C over scalars of `real` ---- */
@@ -35,7 +36,7 @@ enum { BLOCK = 1024 };
 #define tanh(x) NAME(gr_tanh)(x)
 #define sigmoid(x) NAME(gr_sigmoid)(x)
 #define erf(x) NAME(gr_erf)(x)
-#define pow(a, b) NAME(gr_pow)(a, b)
+#define pow(a, b) NAME(pow_in)(mode, a, b)
 #define abs(x) NAME(gr_abs)(x)
 #define sign(x) NAME(gr_sign)(x)
 #define gelu_erf(x) NAME(gr_gelu)(x)
@@ -50,8 +51,9 @@ enum { BLOCK = 1024 };
 #define COUNT_P1(n, d) 1
 #define COUNT_P2(n, d, m, e) 2
 
-/* Whether a text must be scanned; folded by the compiler. */
-#define HAS_TRIG(text) (strstr(text, "sin(") || strstr(text, "cos("))
+/* What a text asks for: arguments that are scanned, powers to numbers; folded by the compiler. */
+enum need { NOTHING, SCANNED, POWERS };
+#define NEED(text) (strstr(text, "sin(") || strstr(text, "cos(") ? SCANNED : strstr(text, "pow(") ? POWERS : NOTHING)
 
 /* ---- loops for all dtypes ---- */
 
