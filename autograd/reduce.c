@@ -193,31 +193,39 @@ gr_tensor *gr_mean_at(const gr_reduce_args *args)
 
 /* ---- prod: dx = dy * product of the others ---- */
 
-/* For each slice along dim the product of all the others, made of ops, so that it has gradients too: without a division,
- * which zeros would spoil, and so in n^2 multiplications. */
-static gr_tensor *others_product(gr_tensor *x, int dim, gr_site site)
+static gr_tensor *part(gr_tensor *x, int64_t from, int64_t count, gr_site site)
 {
-    const int64_t n = x->axis[dim].size;
-    gr_tensor *others = NULL;
-    for (int64_t i = 0; i < n; i++) {
-        gr_tensor *product = NULL;
-        const int64_t part[2][2] = {{0, i}, {i + 1, n - i - 1}};
-        for (int side = 0; side < 2; side++) {
-            gr_tensor *rest = gr_narrow_at(x, dim, part[side][0], part[side][1], site);
-            rest = rest ? gr_prod_at(&(gr_reduce_args){.x = rest, .site = site, .dim = dim, .keepdim = true, .dtype = GR_DTYPE_DEFAULT}) : NULL;
-            if (!rest) return NULL;
-            product = product ? gr_mul_at(gr_value_tensor(product), gr_value_tensor(rest), site) : rest;
-        }
-        if (!product) return NULL;
-        if (!others) {
-            gr_make_args made = {.shape = gr_sizes_of(x), .site = site, .dtype = (gr_dtype)x->dtype,
-                                 .device = gr_place_device(x->device)};
-            others = gr_zeros_at(&made);
-        }
-        gr_tensor *place = others ? gr_narrow_at(others, dim, i, 1, site) : NULL;
-        if (!place || !gr_copy__at(place, product, site)) return NULL;
+    return x ? gr_narrow_at(x, 1, from, count, site) : NULL;
+}
+
+static gr_tensor *filled(const gr_tensor *like, double number, const int64_t *size, gr_site site)
+{
+    const gr_make_args made = {.shape = {3, {size[0], size[1], size[2]}}, .site = site, .dtype = (gr_dtype)like->dtype,
+                               .device = gr_place_device(like->device)};
+    return gr_full_at(gr_value_real(number), &made);
+}
+
+/* Of x [outer, n, inner] for each place along n the product of all others. Ops make it, so that it has gradients, too, and
+ * without a division, which zeros would spoil: with x in halves a and b, and o the others' products of a * b, those of a
+ * are o * b, those of b o * a. An odd x gets a 1 at its end. */
+static gr_tensor *others_product(gr_tensor *x, gr_site site)
+{
+    const int64_t n = x->axis[1].size, half = (n + 1) / 2, size[3] = {x->axis[0].size, 2 * half, x->axis[2].size};
+    if (n == 1) return filled(x, 1, (const int64_t[3]){size[0], 1, size[2]}, site);
+    gr_tensor *even = x, *end = NULL;
+    if (n % 2) {
+        even = filled(x, 1, size, site);
+        if (!even || !(end = part(even, 0, n, site)) || !gr_copy__at(end, x, site)) return NULL;
     }
-    return others;
+    gr_tensor *a = part(even, 0, half, site), *b = part(even, half, half, site);
+    gr_tensor *product = a && b ? gr_mul_at(gr_value_tensor(a), gr_value_tensor(b), site) : NULL;
+    gr_tensor *others = product ? others_product(product, site) : NULL, *y = others ? filled(x, 0, size, site) : NULL;
+    if (!y) return NULL;
+    gr_tensor *of_a = gr_mul_at(gr_value_tensor(others), gr_value_tensor(b), site), *to_a = part(y, 0, half, site);
+    if (!of_a || !to_a || !gr_copy__at(to_a, of_a, site)) return NULL;
+    gr_tensor *of_b = gr_mul_at(gr_value_tensor(others), gr_value_tensor(a), site), *to_b = part(y, half, half, site);
+    if (!of_b || !to_b || !gr_copy__at(to_b, of_b, site)) return NULL;
+    return part(y, 0, n, site);
 }
 
 static bool prod_backward(gr_call *c)
@@ -227,13 +235,13 @@ static bool prod_backward(gr_call *c)
     const gr_site site = gr_site_of(c);
     if (!dy) return false;
     if (x->numel == 0) return gr_grad_add(c, 0, gr_zeros_like_at(&(gr_like_args){.x = x, .site = site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}}));
-    gr_tensor *rows = x;
-    int dim = 0;
-    if (r->dims == gr_all_dims(x))
-        rows = gr_reshape_at(x, (gr_shape){1, {x->numel}}, site);
-    else
-        while (!(r->dims >> dim & 1)) dim++;
-    gr_tensor *others = rows ? others_product(rows, dim, site) : NULL;
+    gr_shape rows = {3, {1, 1, 1}}; /* outer, n, inner */
+    for (int d = 0, at = 0; d < x->dim; d++) {
+        const bool reduced = r->dims >> d & 1;
+        at = reduced ? 1 : at == 1 ? 2 : at;
+        rows.size[at] *= x->axis[d].size;
+    }
+    gr_tensor *flat = gr_reshape_at(x, rows, site), *others = flat ? others_product(flat, site) : NULL;
     others = others ? gr_reshape_at(others, gr_sizes_of(x), site) : NULL;
     return others && gr_grad_add(c, 0, gr_mul_at(gr_value_tensor(dy), gr_value_tensor(others), site));
 }

@@ -171,6 +171,27 @@ void gr_walk_between(gr_walk *w, const gr_tensor *y, const gr_tensor *x)
     make(w, y, x, y);
 }
 
+enum { STRIP = 128 }; /* rows whose lines stay in the cache */
+
+/* [rows, columns] elements that lie denser across the rows than along them: column by column. */
+static void copy_across(const gr_walk *w, char *to, int64_t to_row, int64_t to_column, const char *from, int64_t rows,
+                        int64_t columns)
+{
+    const int64_t from_row = w->from[w->dim - 2], from_column = w->from[w->dim - 1];
+    for (int64_t r = 0; r < rows; r += STRIP)
+        for (int64_t c = 0; c < columns; c++)
+            w->convert(to + (r * to_row + c * to_column) * w->to_bytes, to_row,
+                       from + (r * from_row + c * from_column) * w->from_bytes, from_row, rows - r < STRIP ? rows - r : STRIP);
+}
+
+enum { ACROSS_FROM = 8 }; /* rows, and times denser across, from which that pays */
+
+static bool lies_across(const gr_walk *w)
+{
+    const int last = w->dim - 1;
+    return last > 0 && w->to_buffer && w->from[last - 1] != 0 && w->from[last] >= ACROSS_FROM * w->from[last - 1];
+}
+
 void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, int64_t end)
 {
     int64_t at[GR_MAX_DIMS], rest = begin;
@@ -182,20 +203,47 @@ void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, in
         put += at[d] * w->to[d];
         take += at[d] * w->from[d];
     }
+    const bool across = lies_across(w);
     while (begin < end) {
         const int64_t row = w->size[last] - at[last], run = row < end - begin ? row : end - begin;
-        w->convert((char *)to + put * w->to_bytes, w->to[last], (const char *)from + take * w->from_bytes, w->from[last],
-                   run);
-        if ((begin += run) == end) return;
-        at[last] += run;
-        put += run * w->to[last];
-        take += run * w->from[last];
+        char *y = (char *)to + put * w->to_bytes;
+        const char *x = (const char *)from + take * w->from_bytes;
+        const int64_t left = across && at[last] == 0 ? w->size[last - 1] - at[last - 1] : 0;
+        const int64_t whole = (end - begin) / row, rows = left < whole ? left : whole;
+        if (rows >= ACROSS_FROM) {
+            copy_across(w, y, w->to[last - 1], w->to[last], x, rows, row);
+            if ((begin += rows * row) == end) return;
+            at[last - 1] += rows - 1;
+            put += (rows - 1) * w->to[last - 1];
+            take += (rows - 1) * w->from[last - 1];
+        } else {
+            w->convert(y, w->to[last], x, w->from[last], run);
+            if ((begin += run) == end) return;
+        }
+        const int64_t done = rows >= ACROSS_FROM ? row : run;
+        at[last] += done;
+        put += done * w->to[last];
+        take += done * w->from[last];
         for (int d = last; at[d] == w->size[d]; d--) {
             put += w->to[d - 1] - at[d] * w->to[d];
             take += w->from[d - 1] - at[d] * w->from[d];
             at[d] = 0;
             at[d - 1]++;
         }
+    }
+}
+
+void gr_walk_columns(const gr_walk *w, int64_t columns, void *to, const void *from, int64_t row, int64_t rows, int64_t column,
+                     int64_t width)
+{
+    char *y = to;
+    if (w->dim == 2 && w->size[1] == columns && lies_across(w)) {
+        copy_across(w, y, width, 1, (const char *)from + (row * w->from[0] + column * w->from[1]) * w->from_bytes, rows, width);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t first = (row + r) * columns + column;
+        gr_walk_run(w, y + r * width * w->to_bytes, from, first, first + width);
     }
 }
 

@@ -53,6 +53,9 @@ void gr_walk_scatter(gr_walk *w, const gr_tensor *y, gr_dtype dtype);
 void gr_walk_between(gr_walk *w, const gr_tensor *y, const gr_tensor *x);
 /* Copies elements [begin, end). A buffer's address is where element `begin` stands, a tensor's that of element 0. */
 void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, int64_t end);
+/* Of a tensor [.., columns] a part as a buffer [rows, width]. */
+void gr_walk_columns(const gr_walk *w, int64_t columns, void *to, const void *from, int64_t row, int64_t rows, int64_t column,
+                     int64_t width);
 /* Whether the tensor's elements lie one after the other. */
 static inline bool gr_walk_is_direct(const gr_walk *w)
 {

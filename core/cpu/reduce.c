@@ -1,8 +1,8 @@
 /* reduce.c - reductions over any dimensions.
  *
- * A reduction is one of rows, of columns (where the reduced dimensions are the leading ones), or of rows that are gathered
- * first, as if the reduced dimensions had been moved to the end. The order of a sum follows from that alone: strided
- * input is gathered, long rows are cut into blocks of GR_BLOCK, at any number of threads. */
+ * A reduction is one of columns, where others follow the reduced dimensions and none stands between them, for each place of
+ * those before; or of rows, gathered as if the reduced dimensions had been moved to the end. The order of a sum follows from
+ * that alone: strided input is gathered, long rows are cut into blocks of GR_BLOCK, at any number of threads. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -11,10 +11,13 @@
 enum { STACK_BYTES = 16384 };
 
 typedef struct {
-    gr_tensor view;      /* x with the reduced dimensions last; in columns: first */
-    bool columns;        /* [n, rows] */
-    int64_t rows, n;     /* results, elements of each */
+    gr_tensor view;      /* x with the reduced dimensions last; in columns: first, of one batch */
+    bool columns;        /* [batches, n, rows] */
+    int64_t rows, n;     /* results, of a batch; elements of each */
     int64_t row_stride;  /* in columns: from row to row, where the columns lie side by side, else 0 */
+    int64_t batches;     /* places of the dimensions before */
+    int outer;           /* these */
+    gr_axis axis[GR_MAX_DIMS];
 } layout;
 
 typedef struct {
@@ -34,12 +37,12 @@ typedef struct {
 
 /* ---- layouts ---- */
 
-static void put_dims(layout *l, const gr_tensor *x, unsigned dims, bool reduced)
+static void put_dims(layout *l, const gr_tensor *x, unsigned dims, int64_t *count)
 {
     for (int d = 0; d < x->dim; d++) {
-        if ((dims >> d & 1) != reduced || x->axis[d].size == 1) continue;
+        if (!(dims >> d & 1)) continue;
         l->view.axis[l->view.dim++] = x->axis[d];
-        *(reduced ? &l->n : &l->rows) *= x->axis[d].size;
+        *count *= x->axis[d].size;
     }
 }
 
@@ -57,18 +60,33 @@ static layout arrange(const gr_tensor *x, unsigned dims, bool only_rows)
     unsigned kept = 0, reduced = 0;
     for (int d = 0; d < x->dim; d++)
         if (x->axis[d].size != 1) *(dims >> d & 1 ? &reduced : &kept) |= 1u << d;
+    const unsigned before = reduced ? kept & ((reduced & -reduced) - 1) : 0, after = kept & ~before;
+    l.columns = !only_rows && after && reduced < (after & -after);
     l.view = *x;
     l.view.dim = 0;
-    l.rows = l.n = 1;
-    l.columns = !only_rows && kept && reduced < (kept & -kept); /* each reduced dimension stands before each kept one */
-    put_dims(&l, x, dims, l.columns);
+    l.outer = 0;
+    l.rows = l.n = l.batches = 1;
+    for (int d = 0; d < x->dim && l.columns; d++) {
+        if (!(before >> d & 1)) continue;
+        l.axis[l.outer++] = x->axis[d];
+        l.batches *= x->axis[d].size;
+    }
+    put_dims(&l, x, l.columns ? reduced : kept, l.columns ? &l.n : &l.rows);
     const int middle = l.view.dim;
-    put_dims(&l, x, dims, !l.columns);
+    put_dims(&l, x, l.columns ? after : reduced, l.columns ? &l.rows : &l.n);
     l.view.contiguous = gr_is_row_major(&l.view);
     const int64_t stride = joint_stride(&l.view, 0, middle);
     l.row_stride = l.columns && stride >= 0 && joint_stride(&l.view, middle, l.view.dim) == 1 ? stride : 0;
     if (l.columns && !reduced && l.view.contiguous) l.row_stride = l.rows;
     return l;
+}
+
+/* Where batch b begins. */
+static const char *batch_of(const layout *l, int64_t b, size_t bytes)
+{
+    int64_t offset = 0;
+    for (int d = l->outer; d-- > 0; b /= l->axis[d].size) offset += b % l->axis[d].size * l->axis[d].stride;
+    return l->view.data + offset * (int64_t)bytes;
 }
 
 /* ---- pieces ---- */
@@ -125,38 +143,38 @@ static void row_blocks(void *context, int64_t begin, int64_t end)
     if (block != stack) gr_deallocate(block);
 }
 
-/* Columns [c, c + width) of rows [r, r + count). */
-static void some_columns(job *j, char *to, char *memory, int64_t r, int64_t count, int64_t c, int64_t width)
+/* Columns [c, c + width) of rows [r, r + count) of a batch. */
+static void some_columns(job *j, char *to, char *memory, const char *batch, int64_t r, int64_t count, int64_t c, int64_t width)
 {
-    const char *from = j->at.view.data;
-    int64_t stride = j->at.row_stride;
-    if (j->direct)
-        from += (r * stride + c) * (int64_t)j->bytes;
-    else {
-        for (int64_t i = 0; i < count; i++)
-            gr_walk_run(&j->gather, memory + i * width * (int64_t)j->bytes, j->at.view.data, (r + i) * j->at.rows + c,
-                        (r + i) * j->at.rows + c + width);
-        from = memory;
-        stride = width;
-    }
+    const int64_t stride = j->direct ? j->at.row_stride : width;
+    const char *from = j->direct ? batch + (r * stride + c) * (int64_t)j->bytes : memory;
+    if (!j->direct) gr_walk_columns(&j->gather, j->at.rows, memory, batch, r, count, c, width);
     j->loops->columns(j->kind, to, from, count, width, stride, j->add);
 }
 
-/* Granules of columns; the last one has the columns that are left over, too. All blocks of granule 0 come first. */
+static int64_t granules_of(const job *j)
+{
+    return j->at.rows / j->granule > 0 ? j->at.rows / j->granule : 1;
+}
+
+/* Granules of columns; the last one has the columns that are left over, too. All blocks of granule 0 come first, all of
+ * batch 0 before. */
 static void column_piece(void *context, int64_t begin, int64_t end)
 {
     job *j = context;
-    const int64_t columns = j->at.rows, granules = columns / j->granule > 0 ? columns / j->granule : 1;
+    const int64_t columns = j->at.rows, granules = granules_of(j), units = granules * j->blocks;
     const int64_t widest = columns < 2 * j->granule ? columns : 2 * j->granule;
     const int64_t most = j->at.n < GR_BLOCK ? j->at.n : GR_BLOCK;
     _Alignas(64) char stack[STACK_BYTES];
     char *memory = j->direct ? stack : buffer(j, stack, most * widest * (int64_t)j->bytes);
     for (int64_t u = begin, next; memory && u < end; u = next) {
-        const int64_t block = u % j->blocks, granule = u / j->blocks, r = block * GR_BLOCK, c = granule * j->granule;
-        next = j->direct && j->blocks == 1 ? end : u + 1; /* neighbours at once */
-        const int64_t last = (next - 1) / j->blocks, stop = last + 1 == granules ? columns : (last + 1) * j->granule;
-        some_columns(j, j->to + (block * columns + c) * (int64_t)j->result_bytes, memory, r,
-                     j->at.n - r < GR_BLOCK ? j->at.n - r : GR_BLOCK, c, stop - c);
+        const int64_t batch = u / units, stop = (batch + 1) * units < end ? (batch + 1) * units : end;
+        const int64_t at = u % units, block = at % j->blocks, granule = at / j->blocks, r = block * GR_BLOCK, c = granule * j->granule;
+        next = j->direct && j->blocks == 1 ? stop : u + 1; /* neighbours at once */
+        const int64_t last = (next - 1) % units / j->blocks, edge = last + 1 == granules ? columns : (last + 1) * j->granule;
+        some_columns(j, j->to + ((batch * j->blocks + block) * columns + c) * (int64_t)j->result_bytes, memory,
+                     batch_of(&j->at, batch, gr_dtype_size[j->at.view.dtype]), r, j->at.n - r < GR_BLOCK ? j->at.n - r : GR_BLOCK,
+                     c, edge - c);
     }
     if (memory != stack) gr_deallocate(memory);
 }
@@ -167,8 +185,8 @@ static void run(job *j)
 {
     const int64_t rows = j->at.rows, n = j->at.n;
     if (j->at.columns) {
-        const int64_t granules = rows / j->granule > 0 ? rows / j->granule : 1, block = n < GR_BLOCK ? n : GR_BLOCK;
-        gr_parallel(granules * j->blocks, gr_grain_of(block * (rows < j->granule ? rows : j->granule)), column_piece, j);
+        const int64_t block = n < GR_BLOCK ? n : GR_BLOCK, granule = rows < j->granule ? rows : j->granule;
+        gr_parallel(j->at.batches * granules_of(j) * j->blocks, gr_grain_of(block * granule), column_piece, j);
     } else if (j->blocks == 1)
         gr_parallel(rows, gr_grain_of(n), row_piece, j);
     else
@@ -178,18 +196,18 @@ static void run(job *j)
 /* Through parts, which a tree joins. */
 static bool reduce_parts(job *j)
 {
-    const int64_t rows = j->at.rows, n = j->at.n, width = j->at.columns ? rows : 1;
+    const int64_t groups = j->at.columns ? j->at.batches : j->at.rows, width = j->at.columns ? j->at.rows : 1;
     const gr_reduce kind = j->kind;
     const bool add = j->add;
-    char *y = j->to, *parts = gr_cpu_temporary("reduce", "block results", rows * j->blocks, j->result_bytes);
+    char *y = j->to, *parts = gr_cpu_temporary("reduce", "block results", groups * width * j->blocks, j->result_bytes);
     if (!parts) return false;
     j->to = parts;
     j->add = false;
     j->kind = kind == GR_REDUCE_MEAN ? GR_REDUCE_SUM : kind;
     run(j);
-    for (int64_t r = 0; r < (j->at.columns ? 1 : rows); r++)
-        j->loops->combine(kind, y + r * (int64_t)j->result_bytes, parts + r * j->blocks * (int64_t)j->result_bytes,
-                          j->blocks, width, n, add);
+    for (int64_t g = 0; g < groups; g++)
+        j->loops->combine(kind, y + g * width * (int64_t)j->result_bytes, parts + g * j->blocks * width * (int64_t)j->result_bytes,
+                          j->blocks, width, j->at.n, add);
     gr_deallocate(parts);
     return true;
 }
