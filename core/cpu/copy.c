@@ -1,111 +1,7 @@
 /* copy.c - copying between any strides and dtypes. */
 #include <string.h>
 
-#include "core/bfloat16.h"
 #include "core/cpu/cpu.h"
-
-/* ---- conversion of one run ---- */
-
-/* A number that has no place becomes the lowest integer, as the processor's own conversion has it, and PyTorch. */
-static inline int64_t i64_of_real(double x)
-{
-    return x >= (double)INT64_MIN && x < -(double)INT64_MIN ? (int64_t)x : INT64_MIN;
-}
-static inline int32_t i32_of_real(double x)
-{
-    return x >= (double)INT32_MIN && x < -(double)INT32_MIN ? (int32_t)x : INT32_MIN;
-}
-static inline int64_t i64_of_single(float x)
-{
-    return i64_of_real((double)x);
-}
-static inline int32_t i32_of_single(float x)
-{
-    return i32_of_real((double)x);
-}
-static inline int64_t i64_of_integer(int64_t x)
-{
-    return x;
-}
-static inline int32_t i32_of_integer(int64_t x)
-{
-    return (int32_t)x;
-}
-#define WHOLE(as, x) _Generic((x), float: as##_of_single, double: as##_of_real, default: as##_of_integer)(x)
-
-#define AS_f32(x) ((float)(x))
-#define AS_f64(x) ((double)(x))
-#define AS_i64(x) WHOLE(i64, x)
-#define AS_i32(x) WHOLE(i32, x)
-#define AS_u8(x) ((uint8_t)WHOLE(i64, x))
-#define AS_b8(x) ((x) != 0)
-#define AS_b16(x) gr_bfloat16_round((float)(x)) /* a double is rounded twice, as PyTorch does */
-#define AS_bits(x) (x)
-
-/* What an element reads as; of bfloat16 by itself only bits are moved. */
-#define OF_f32(x) (x)
-#define OF_f64(x) (x)
-#define OF_i64(x) (x)
-#define OF_i32(x) (x)
-#define OF_u8(x) (x)
-#define OF_b8(x) (x)
-#define OF_b16(x) gr_bfloat16_widen(x)
-#define OF_bits(x) (x)
-
-#define CONVERT(to_tag, to_type, from_tag, from_type) \
-    static void from_tag##_to_##to_tag(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n) \
-    { \
-        to_type *y = to; \
-        const from_type *x = from; \
-        if (to_step == 1 && from_step == 1) { \
-            GR_EACH \
-            for (int64_t i = 0; i < n; i++) y[i] = AS_##to_tag(OF_##from_tag(x[i])); \
-        } else if (from_step == 0) { \
-            const to_type value = AS_##to_tag(OF_##from_tag(*x)); \
-            for (int64_t i = 0; i < n; i++) y[i * to_step] = value; \
-        } else \
-            for (int64_t i = 0; i < n; i++) y[i * to_step] = AS_##to_tag(OF_##from_tag(x[i * from_step])); \
-    }
-#define CONVERT_FROM(from_tag, from_type) \
-    CONVERT(f32, float, from_tag, from_type) \
-    CONVERT(f64, double, from_tag, from_type) \
-    CONVERT(i64, int64_t, from_tag, from_type) \
-    CONVERT(i32, int32_t, from_tag, from_type) \
-    CONVERT(u8, uint8_t, from_tag, from_type) \
-    CONVERT(b8, bool, from_tag, from_type) \
-    CONVERT(b16, uint16_t, from_tag, from_type)
-CONVERT_FROM(f32, float)
-CONVERT_FROM(f64, double)
-CONVERT_FROM(i64, int64_t)
-CONVERT_FROM(i32, int32_t)
-CONVERT_FROM(u8, uint8_t)
-CONVERT_FROM(b8, bool)
-CONVERT(f32, float, b16, uint16_t)
-CONVERT(f64, double, b16, uint16_t)
-CONVERT(i64, int64_t, b16, uint16_t)
-CONVERT(i32, int32_t, b16, uint16_t)
-CONVERT(u8, uint8_t, b16, uint16_t)
-CONVERT(b8, bool, b16, uint16_t)
-CONVERT(bits, uint16_t, bits, uint16_t)
-
-#define CONVERTS_TO(tag, of_bfloat16) \
-    { \
-        [GR_FLOAT32] = f32_to_##tag, [GR_FLOAT64] = f64_to_##tag, [GR_INT64] = i64_to_##tag, \
-        [GR_INT32] = i32_to_##tag, [GR_UINT8] = u8_to_##tag, [GR_BOOL] = b8_to_##tag, [GR_BFLOAT16] = of_bfloat16 \
-    }
-gr_convert *const gr_converts[GR_DTYPES][GR_DTYPES] = {
-    [GR_FLOAT32] = CONVERTS_TO(f32, b16_to_f32), [GR_FLOAT64] = CONVERTS_TO(f64, b16_to_f64),
-    [GR_INT64] = CONVERTS_TO(i64, b16_to_i64),   [GR_INT32] = CONVERTS_TO(i32, b16_to_i32),
-    [GR_UINT8] = CONVERTS_TO(u8, b16_to_u8),     [GR_BOOL] = CONVERTS_TO(b8, b16_to_b8),
-    [GR_BFLOAT16] = CONVERTS_TO(b16, bits_to_bits)};
-
-void gr_number_as(void *to, gr_dtype dtype, gr_value v)
-{
-    if (v.kind == GR_VALUE_REAL)
-        gr_converts[dtype][GR_FLOAT64](to, 1, &v.real, 1, 1);
-    else
-        gr_converts[dtype][GR_INT64](to, 1, &v.integer, 1, 1);
-}
 
 /* ---- walks ---- */
 
@@ -148,6 +44,8 @@ static void make(gr_walk *w, const gr_tensor *to, const gr_tensor *from, const g
 
 static void set_dtypes(gr_walk *w, int to, int from)
 {
+    w->to_dtype = (gr_dtype)to;
+    w->from_dtype = (gr_dtype)from;
     w->to_bytes = gr_dtype_size[to];
     w->from_bytes = gr_dtype_size[from];
     w->convert = gr_converts[to][from];
@@ -171,25 +69,17 @@ void gr_walk_between(gr_walk *w, const gr_tensor *y, const gr_tensor *x)
     make(w, y, x, y);
 }
 
-enum { STRIP = 128 }; /* rows whose lines stay in the cache */
-
-/* [rows, columns] elements that lie denser across the rows than along them: column by column. */
-static void copy_across(const gr_walk *w, char *to, int64_t to_row, int64_t to_column, const char *from, int64_t rows,
-                        int64_t columns)
+/* Dimension d as the rows, the last one as the columns. */
+static gr_block block_of(const gr_walk *w, int d)
 {
-    const int64_t from_row = w->from[w->dim - 2], from_column = w->from[w->dim - 1];
-    for (int64_t r = 0; r < rows; r += STRIP)
-        for (int64_t c = 0; c < columns; c++)
-            w->convert(to + (r * to_row + c * to_column) * w->to_bytes, to_row,
-                       from + (r * from_row + c * from_column) * w->from_bytes, from_row, rows - r < STRIP ? rows - r : STRIP);
-}
-
-enum { ACROSS_FROM = 8 }; /* rows, and times denser across, from which that pays */
-
-static bool lies_across(const gr_walk *w)
-{
+    gr_block b;
     const int last = w->dim - 1;
-    return last > 0 && w->to_buffer && w->from[last - 1] != 0 && w->from[last] >= ACROSS_FROM * w->from[last - 1];
+    gr_block_dtypes(&b, w->to_dtype, w->from_dtype);
+    b.to_row = w->to[d];
+    b.to_column = w->to[last];
+    b.from_row = w->from[d];
+    b.from_column = w->from[last];
+    return b;
 }
 
 void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, int64_t end)
@@ -203,28 +93,29 @@ void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, in
         put += at[d] * w->to[d];
         take += at[d] * w->from[d];
     }
-    const bool across = lies_across(w);
+    gr_block block;
+    if (last > 0) block = block_of(w, last - 1);
+    const bool across = last > 0 && gr_block_lies_across(&block);
     while (begin < end) {
         const int64_t row = w->size[last] - at[last], run = row < end - begin ? row : end - begin;
         char *y = (char *)to + put * w->to_bytes;
         const char *x = (const char *)from + take * w->from_bytes;
-        const int64_t left = across && at[last] == 0 ? w->size[last - 1] - at[last - 1] : 0;
-        const int64_t whole = (end - begin) / row, rows = left < whole ? left : whole;
-        if (rows >= ACROSS_FROM) {
-            copy_across(w, y, w->to[last - 1], w->to[last], x, rows, row);
-            if ((begin += rows * row) == end) return;
-            at[last - 1] += rows - 1;
-            put += (rows - 1) * w->to[last - 1];
-            take += (rows - 1) * w->from[last - 1];
-        } else {
-            w->convert(y, w->to[last], x, w->from[last], run);
-            if ((begin += run) == end) return;
+        int64_t rows = 0;
+        if (across && at[last] == 0) { /* whole rows at once */
+            const int64_t left = w->size[last - 1] - at[last - 1], whole = (end - begin) / row;
+            rows = left < whole ? left : whole;
         }
-        const int64_t done = rows >= ACROSS_FROM ? row : run;
-        at[last] += done;
-        put += done * w->to[last];
-        take += done * w->from[last];
-        for (int d = last; at[d] == w->size[d]; d--) {
+        int d = rows > 0 ? last - 1 : last;
+        const int64_t steps = rows > 0 ? rows : run;
+        if (rows > 0)
+            gr_block_run(&block, y, x, rows, row);
+        else
+            w->convert(y, w->to[last], x, w->from[last], run);
+        if ((begin += rows > 0 ? rows * row : run) == end) return;
+        at[d] += steps;
+        put += steps * w->to[d];
+        take += steps * w->from[d];
+        for (; at[d] == w->size[d]; d--) {
             put += w->to[d - 1] - at[d] * w->to[d];
             take += w->from[d - 1] - at[d] * w->from[d];
             at[d] = 0;
@@ -236,14 +127,15 @@ void gr_walk_run(const gr_walk *w, void *to, const void *from, int64_t begin, in
 void gr_walk_columns(const gr_walk *w, int64_t columns, void *to, const void *from, int64_t row, int64_t rows, int64_t column,
                      int64_t width)
 {
-    char *y = to;
-    if (w->dim == 2 && w->size[1] == columns && lies_across(w)) {
-        copy_across(w, y, width, 1, (const char *)from + (row * w->from[0] + column * w->from[1]) * w->from_bytes, rows, width);
+    if (w->dim == 2 && w->size[1] == columns) {
+        gr_block b = block_of(w, 0);
+        b.to_row = width;
+        gr_block_run(&b, to, (const char *)from + (row * w->from[0] + column * w->from[1]) * w->from_bytes, rows, width);
         return;
     }
     for (int64_t r = 0; r < rows; r++) {
         const int64_t first = (row + r) * columns + column;
-        gr_walk_run(w, y + r * width * w->to_bytes, from, first, first + width);
+        gr_walk_run(w, (char *)to + r * width * w->to_bytes, from, first, first + width);
     }
 }
 
@@ -272,20 +164,16 @@ static void copy_bytes(void *context, int64_t begin, int64_t end)
 /* A transposed copy goes square by square, so that the lines it touches on both sides stay in the cache. */
 enum {
     SQUARE = 32,     /* elements of a side */
-    SQUARE_FROM = 8, /* elements along both dimensions, and times denser along the other one, from which squares pay */
+    SQUARE_FROM = 8, /* along both dimensions, from which squares pay */
     GRAIN_BYTES = 16 * GR_GRAIN /* of a piece that is copied as it is */
 };
 
-static void copy_strip(const gr_walk *w, int fast, int64_t first, char *to, const char *from)
+static void copy_strip(const gr_walk *w, const gr_block *b, int64_t rows, char *to, const char *from)
 {
-    const int last = w->dim - 1;
-    const int64_t columns = w->size[last], end = w->size[fast] - first < SQUARE ? w->size[fast] : first + SQUARE;
-    for (int64_t c = 0; c < columns; c += SQUARE) {
-        const int64_t width = columns - c < SQUARE ? columns - c : SQUARE;
-        for (int64_t r = first; r < end; r++)
-            w->convert(to + (r * w->to[fast] + c * w->to[last]) * w->to_bytes, w->to[last],
-                       from + (r * w->from[fast] + c * w->from[last]) * w->from_bytes, w->from[last], width);
-    }
+    const int64_t columns = w->size[w->dim - 1];
+    for (int64_t c = 0; c < columns; c += SQUARE)
+        gr_block_run(b, to + c * b->to_column * b->to_bytes, from + c * b->from_column * b->from_bytes, rows,
+                     columns - c < SQUARE ? columns - c : SQUARE);
 }
 
 /* Strips [begin, end); the dimensions beside the square's two are counted outside the strips. */
@@ -293,15 +181,17 @@ static void copy_strips(void *context, int64_t begin, int64_t end)
 {
     const copy_job *j = context;
     const gr_walk *w = &j->walk;
+    const gr_block b = block_of(w, j->fast);
     for (int64_t s = begin; s < end; s++) {
-        int64_t rest = s / j->strips, put = 0, take = 0;
+        const int64_t first = s % j->strips * SQUARE, left = w->size[j->fast] - first;
+        int64_t rest = s / j->strips, put = first * b.to_row, take = first * b.from_row;
         for (int d = w->dim - 2; d >= 0; d--) {
             if (d == j->fast) continue;
             put += rest % w->size[d] * w->to[d];
             take += rest % w->size[d] * w->from[d];
             rest /= w->size[d];
         }
-        copy_strip(w, j->fast, s % j->strips * SQUARE, j->to + put * w->to_bytes, j->from + take * w->from_bytes);
+        copy_strip(w, &b, left < SQUARE ? left : SQUARE, j->to + put * w->to_bytes, j->from + take * w->from_bytes);
     }
 }
 
@@ -310,10 +200,9 @@ static int transposed_dim(const gr_walk *w)
 {
     const int last = w->dim - 1;
     int fast = -1;
-    if (w->size[last] < SQUARE_FROM || w->from[last] < SQUARE_FROM) return -1;
-    for (int d = 0; d < last; d++) {
-        const bool pays = w->from[d] != 0 && w->from[d] <= w->from[last] / SQUARE_FROM && w->size[d] >= SQUARE_FROM;
-        if (pays && (fast < 0 || w->from[d] < w->from[fast])) fast = d;
+    for (int d = 0; d < last && w->size[last] >= SQUARE_FROM; d++) {
+        const gr_block b = block_of(w, d);
+        if (w->size[d] >= SQUARE_FROM && gr_block_lies_across(&b) && (fast < 0 || w->from[d] < w->from[fast])) fast = d;
     }
     return fast;
 }

@@ -36,11 +36,24 @@ static inline int64_t gr_grain_of(int64_t each)
 typedef void gr_convert(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n);
 extern gr_convert *const gr_converts[GR_DTYPES][GR_DTYPES]; /* [to][from] */
 
+/* A block of [rows, columns] elements: dtypes by gr_block_dtypes, and strides in elements. Of a source that lies across, its
+ * columns dense, it is read column by column. */
+typedef struct {
+    gr_convert *convert;
+    uint8_t to_bytes, from_bytes; /* of an element */
+    bool is_word;                 /* no conversion, of 32 bits */
+    int64_t to_row, to_column, from_row, from_column;
+} gr_block;
+void gr_block_dtypes(gr_block *b, gr_dtype to, gr_dtype from);
+bool gr_block_lies_across(const gr_block *b);
+void gr_block_run(const gr_block *b, void *to, const void *from, int64_t rows, int64_t columns);
+
 /* Elements of two tensors of one shape, or of a tensor and a buffer, in row-major order; dimensions that lie one after
  * the other in both are merged. */
 typedef struct {
     int dim;
     bool to_buffer, from_buffer;
+    gr_dtype to_dtype, from_dtype;
     uint8_t to_bytes, from_bytes; /* of an element */
     int64_t size[GR_MAX_DIMS], to[GR_MAX_DIMS], from[GR_MAX_DIMS]; /* strides in elements */
     gr_convert *convert;

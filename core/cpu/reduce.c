@@ -8,7 +8,7 @@
 
 #include "core/cpu/cpu.h"
 
-enum { STACK_BYTES = 16384 };
+enum { STACK_BYTES = 65536 };
 
 typedef struct {
     gr_tensor view;      /* x with the reduced dimensions last; in columns: first, of one batch */
