@@ -114,7 +114,7 @@ static bool reductions(world *w, int step, bool *ended)
     MAKE(t[25], gr_select(t[7], 2, 1))
     MAKE(t[26], gr_amax(t[25], .dim = 0))
     MAKE(t[27], gr_argmax(t[25], .dim = 0))
-    MAKE(t[28], gr_randn(9000, 2, 2))
+    MAKE(t[28], gr_randn(20000, 2, 2))
     MAKE(t[29], gr_select(t[28], 2, 1))
     MAKE(t[30], gr_sum(t[29], .dim = 0))
     MAKE(t[31], gr_argmax(t[29], .dim = 0)) /* rows longer than the stack takes */
@@ -123,7 +123,7 @@ static bool reductions(world *w, int step, bool *ended)
     MAKE(t[34], gr_randn(2, 40000, 2))
     MAKE(t[35], gr_select(t[34], 2, 1))
     MAKE(t[36], gr_sum(t[35], .dim = 1)) /* rows in blocks, each gathered */
-    MAKE(t[37], gr_narrow(t[35], 1, 3, 9000))
+    MAKE(t[37], gr_narrow(t[35], 1, 3, 20000))
     MAKE(t[38], gr_sum(t[37], .dim = 1)) /* whole rows, gathered */
     END
 }

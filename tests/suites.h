@@ -22,6 +22,8 @@
     SUITE(reduce) \
     SUITE(sums) \
     SUITE(accuracy) \
+    SUITE(powers) \
+    SUITE(across) \
     SUITE(corners) \
     SUITE(matmul) \
     SUITE(autograd) \

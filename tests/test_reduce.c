@@ -220,6 +220,33 @@ START_TEST(nothing_and_a_scalar_are_reduced)
 }
 END_TEST
 
+/* Of each element the gradient is the product of the others: exact powers of two, but for a zero and its neighbours. */
+START_TEST(slopes_of_products_are_products_of_the_others)
+{
+    static const int64_t lengths[] = {1, 2, 3, 5, 8, 100, 1023};
+    for (int k = 0; k < 7; k++)
+        for (int64_t zeros = 0; zeros < 3; zeros++) {
+            const gr_scope scope = gr_scope_begin();
+            const int64_t n = lengths[k], all = zeros < n ? zeros : n;
+            gr_tensor *x = gr_full_with(2.0, {3, {2, n, 3}}, .dtype = GR_FLOAT64);
+            gr_copy_(gr_slice(x, .dim = 1, .step = 2), gr_slice(gr_mul(x, 0.25), .dim = 1, .step = 2));
+            for (int64_t i = 0; i < all; i++) gr_zero_(gr_narrow(x, 1, n - 1 - i, 1));
+            gr_requires_grad_(x, true);
+            ck_assert(gr_backward(gr_sum(gr_prod(x, .dim = 1))));
+            gr_tensor *dx = gr_grad(x);
+            for (int64_t i = 0; i < n; i++) {
+                double others = i >= n - all ? 1 : all ? 0 : 1;
+                if (all > 1) others = 0;
+                for (int64_t o = 0; o < n - all && others != 0; o++) others *= o == i ? 1 : o % 2 ? 2 : 0.5;
+                ck_assert_msg(gr_at(dx, 1, i, 2) == others && gr_at(dx, 0, i, 0) == others, "%d zeros, element %d of %d", (int)all, (int)i, (int)n);
+            }
+            gr_scope_end(scope);
+        }
+    gr_tensor *x = gr_requires_grad_(gr_add(gr_zeros(100000), 1), true); /* in a moment, not in n^2 turns */
+    ck_assert(gr_backward(gr_prod(x)) && gr_equal(gr_grad(x), gr_ones_like(x)));
+}
+END_TEST
+
 /* Numbers of PyTorch 2.15: torch.sum and torch.prod with dtype. */
 START_TEST(sums_and_products_have_the_dtype_asked_for)
 {
@@ -423,6 +450,7 @@ Suite *reduce_suite(void)
     tcase_add_checked_fixture(c, catch_errors, release_errors);
     tcase_add_loop_test(c, reductions_are_those_of_loops, 0, DTYPES);
     tcase_add_test(c, nothing_and_a_scalar_are_reduced);
+    tcase_add_test(c, slopes_of_products_are_products_of_the_others);
     tcase_add_test(c, sums_and_products_have_the_dtype_asked_for);
     tcase_add_test(c, reductions_convert_first_and_refuse_what_they_must);
     tcase_add_loop_test(c, the_first_of_ties_is_named, 0, DTYPES);
