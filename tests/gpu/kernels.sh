@@ -80,8 +80,7 @@ cat "$work"/*.operations >"$work/operations"
 # one may hold it. update.def says fma where PyTorch fuses.
 awk '
     FILENAME ~ /rows$/ {
-        narrow[$1] = $0 ~ /[^a-z_](exp|log|log1p|log1p_exp|expm1|sin|cos|tanh|sigmoid|erf|gelu_[a-z_]+) *\(/
-        wide[$1] = narrow[$1] || $0 ~ /[^a-z_]pow *\(/
+        calls[$1] = $0 ~ /[^a-z_](exp|log|log1p|log1p_exp|expm1|sin|cos|tanh|sigmoid|erf|pow|gelu_[a-z_]+) *\(/
         rows++
         next
     }
@@ -90,8 +89,7 @@ awk '
     function may_fuse(tag, name,   row) {
         if (name ~ /^(_internal|__internal)/ || tag == "update") return 1
         row = row_of(name)
-        if (row == "" || !(row in wide)) return 0
-        return tag ~ /_f64$/ ? wide[row] : narrow[row]
+        return row != "" && calls[row]
     }
     $1 == "ptx" {
         kernels++
@@ -99,7 +97,7 @@ awk '
         if ($4 && !may_fuse($2, $3)) bad("a fused operation that the source does not have", $2, $3)
         if ($4) fused++
         if ($4 || $6) allowed[$2, $3]
-        if (row_of($3) != "" && !(row_of($3) in wide)) bad("its row is not in elementwise.def", $2, $3)
+        if (row_of($3) != "" && !(row_of($3) in calls)) bad("its row is not in elementwise.def", $2, $3)
     }
     $1 == "sass" {
         code++
