@@ -225,17 +225,6 @@ static void make_job(gr_job *j, gr_tensor *result, gr_dtype to_dtype, int operan
     for (int k = 0; k < GR_SOURCES; k++) put_source(j, k, k < operands ? in[k] : gr_value_tensor(NULL), dtype);
 }
 
-static void run_job(gr_job *j)
-{
-    if (!rows_lie_flat(j)) {
-        gr_run_tiles(j);
-        return;
-    }
-    j->inner = j->size[j->dim - 1];
-    j->parts = (j->inner + GR_GRAIN - 1) / GR_GRAIN;
-    gr_parallel(j->result->numel / j->inner * j->parts, gr_grain_of(j->inner < GR_GRAIN ? j->inner : GR_GRAIN), row_piece, j);
-}
-
 static void run_flat(gr_job *j, unsigned steps)
 {
     for (int k = 0; k < GR_SOURCES; k++)
@@ -245,6 +234,21 @@ static void run_flat(gr_job *j, unsigned steps)
         gr_parallel(j->result->numel, GR_GRAIN, stream_piece, j); /* pieces begin at whole lines */
     else
         gr_parallel(j->result->numel, gr_grain(), flat_piece, j);
+}
+
+static void run_job(gr_job *j)
+{
+    if (!rows_lie_flat(j)) {
+        gr_run_tiles(j);
+        return;
+    }
+    if (j->dim == 1) {
+        run_flat(j, j->steps & 7);
+        return;
+    }
+    j->inner = j->size[j->dim - 1];
+    j->parts = (j->inner + GR_GRAIN - 1) / GR_GRAIN;
+    gr_parallel(j->result->numel / j->inner * j->parts, gr_grain_of(j->inner < GR_GRAIN ? j->inner : GR_GRAIN), row_piece, j);
 }
 
 void gr_cpu_elementwise_any(int code, gr_tensor *y, const gr_operands *o, unsigned steps)

@@ -66,13 +66,13 @@ GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real 
 
 GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    WRITE_PAST(real, to, o.a, o.b, steps, n,
+    WRITE_PAST(real, to, o.a, o.b, steps, n, if (o.dy != o.a) FETCH(o.dy, at); if (o.c != o.a && o.c != o.dy) FETCH(o.c, at);,
                row(mode, NULL, o.p, o.dy[i], p, mode == NUMBER ? *o.b : q, o.c[i], o.y[i]))
 }
 
 GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *a, const real *b, int64_t n)
 {
-    WRITE_PAST(bool, to, a, b, steps, n, test(p, q))
+    WRITE_PAST(bool, to, a, b, steps, n, , test(p, q))
 }
 
 GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, const real *as, const real *bs, int64_t n)
@@ -306,7 +306,7 @@ GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const uint8_t *condit
 
 GR_INLINE void NAME(select_past)(unsigned steps, real *to, const uint8_t *condition, const real *a, const real *b, int64_t n)
 {
-    WRITE_PAST(real, to, a, b, steps, n, condition[i] ? p : q)
+    WRITE_PAST(real, to, a, b, steps, n, FETCH(condition, at);, condition[i] ? p : q)
 }
 
 static void NAME(select)(void *y, const bool *bools, const void *a, const void *b, unsigned steps, int64_t n)

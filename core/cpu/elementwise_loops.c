@@ -79,6 +79,12 @@ GR_INLINE void stream(void *to, const void *from, int64_t bytes)
     memcpy((char *)to + i, (const char *)from + i, (size_t)(bytes - i));
 }
 
+/* Asks for memory that is read soon; it may lie beyond the end. */
+GR_INLINE void fetch(const void *from, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)((uintptr_t)from + (uintptr_t)i));
+}
+
 static void streamed(void)
 {
 #ifdef STORE_PAST_CACHES
@@ -93,13 +99,19 @@ enum { LINE = 64, PAGE = 1024 };
     for (int64_t block = 0; block < (n); block += GR_PAST) \
         for (int64_t first = block; first < block + PAGE; first += LINE) \
             for (int64_t at = first; at < block + GR_PAST; at += PAGE)
-/* to[i] = value past the caches; it reads p of a and q of b. One that does not advance is read from a line of copies. */
-#define WRITE_PAST(type, to, a, b, steps, n, value) \
+/* The part of x that is read GR_PAST elements later. */
+#define FETCH(x, at) fetch((const void *)((uintptr_t)(x) + (uintptr_t)((at) + GR_PAST) * sizeof *(x)), LINE * (int64_t)sizeof *(x))
+/* to[i] = value past the caches; it reads p of a and q of b. One that does not advance is read from a line of copies. `more`
+ * fetches what else is read. */
+#define WRITE_PAST(type, to, a, b, steps, n, more, value) \
     real still_a[LINE], still_b[LINE]; \
     for (int k = 0; k < LINE; k++) still_a[k] = *(a), still_b[k] = *(b); \
     FOR_LINES(at, n) { \
         const real *as = (steps) & 1 ? (a) + at : still_a, *bs = (steps) & 2 ? (b) + at : still_b; \
         _Alignas(64) type line[LINE]; \
+        if ((steps) & 1) FETCH(a, at); \
+        if ((steps) & 2) FETCH(b, at); \
+        more \
         GR_EACH \
         for (int k = 0; k < LINE; k++) { \
             const int64_t i = at + k; \
