@@ -45,7 +45,7 @@ static double wide_slope(double x, double e)
 /* Positive and negative numbers, and the special ones. */
 static gr_tensor *arguments(gr_dtype dtype, int64_t n)
 {
-    static const double special[] = {0, -0.0, 1, -1, INFINITY, -INFINITY, NAN, 1e-30, -1e-30, 1e30, 3, -2};
+    static const double special[] = {0, -0.0, 1, -1, HUGE_VAL, -HUGE_VAL, (double)NAN, 1e-30, -1e-30, 1e30, 3, -2};
     gr_tensor *x = gr_empty(n);
     const int count = n < 12 ? (int)n : 12;
     gr_manual_seed(3);
