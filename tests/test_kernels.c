@@ -209,8 +209,8 @@ static void check_rows(gr_dtype dtype, int64_t n, int isa)
     const void *in[3] = {any_input[0], any_input[1], any_input[2]};
     for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++) {
         const int64_t each = gr_rows[row].gives_bool ? 1 : bytes_of[dtype];
-        const unsigned steps =
-            gr_rows[row].operands == 2 && n % 2 ? 1 + (unsigned)(n % 3) : 7; /* one operand may stand still */
+        const int operands = gr_rows[row].operands; /* one may stand still */
+        const unsigned steps = operands == 2 && n % 2 ? 1 + (unsigned)(n % 3) : operands == 3 && n % 2 ? 3 : 7;
         if (!loops_of(0, dtype)->forward[row]) continue;
         for (int k = 0; k <= isa; k += isa) loops_of(k, dtype)->forward[row](any_output[k], in, steps, n, param);
         compare_bytes(gr_row_op[row].name, gr_rows[row].gives_bool ? GR_BOOL : dtype, n, isa, n * each);
@@ -221,6 +221,21 @@ static void check_rows(gr_dtype dtype, int64_t n, int isa)
             }
             compare_bytes(gr_row_op[row].name, dtype, n, isa, n * each);
         }
+    }
+}
+
+/* A power to each number that has a loop of its own, and to one that has none. */
+static void check_powers(gr_dtype dtype, int64_t n, int isa)
+{
+    static const double numbers[] = {1, 2, 3, 0.5, -0.5, -1, -2, 4, 1.5, 0, 2.5};
+    for (size_t e = 0; e < sizeof numbers / sizeof *numbers; e++) {
+        const float narrow = (float)numbers[e];
+        const void *in[2] = {any_input[0], dtype == GR_FLOAT32 ? (const void *)&narrow : &numbers[e]};
+        for (int k = 0; k <= isa; k += isa) loops_of(k, dtype)->forward[GR_E_pow](any_output[k], in, 1 | GR_BY_NUMBER, n, NULL);
+        compare_bytes("power to a number", dtype, n, isa, n * bytes_of[dtype]);
+        for (int k = 0; k <= isa; k += isa)
+            loops_of(k, dtype)->back[GR_E_pow][0](any_output[k], false, any_input[2], in, 1 | GR_BY_NUMBER, any_input[1], n, NULL);
+        compare_bytes("slope of a power to a number", dtype, n, isa, n * bytes_of[dtype]);
     }
 }
 
@@ -281,6 +296,7 @@ START_TEST(all_loops_give_the_same_bits_on_every_instruction_set)
             for (int isa = 1; isa <= gr_cpu_isa() && lengths[k] <= 4097; isa++) {
                 check_rows((gr_dtype)dtype, lengths[k], isa);
                 check_others((gr_dtype)dtype, lengths[k], isa);
+                if (dtype <= GR_FLOAT64) check_powers((gr_dtype)dtype, lengths[k], isa);
                 if (dtype <= GR_FLOAT64) check_updates((gr_dtype)dtype, lengths[k], isa);
             }
     }
@@ -301,7 +317,7 @@ static void check_past(gr_dtype dtype, int isa)
         const int operands = gr_rows[row].operands;
         const bool tells = gr_rows[row].gives_bool;
         if (!loops->forward[row]) continue;
-        for (unsigned steps = operands == 2 ? 1 : (1u << operands) - 1; steps < 1u << operands; steps++) {
+        for (unsigned steps = operands == 3 ? 3 : 1; steps < 1u << operands; steps += operands == 3 ? 4 : 1) {
             for (unsigned past = 0; past < 2; past++)
                 loops->forward[row](any_output[past], in, steps | past * GR_PAST_CACHES, N, param);
             compare_bytes(gr_row_op[row].name, tells ? GR_BOOL : dtype, N, 1, N * (tells ? 1 : bytes_of[dtype]));

@@ -41,7 +41,8 @@ static inline unsigned by_number(int operands, const gr_value *in)
 /* Whether the loops take operands that advance like this. */
 static inline bool steps_fit(int operands, unsigned steps)
 {
-    return operands == 2 ? steps != 0 : steps == (1u << operands) - 1;
+    const unsigned all = (1u << operands) - 1;
+    return operands == 2 ? steps != 0 : (steps | (operands == 3 ? 4 : 0)) == all;
 }
 
 /* ---- everything lies flat ---- */

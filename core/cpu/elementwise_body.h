@@ -58,21 +58,21 @@ GR_INLINE real NAME(pow_in)(enum mode mode, real a, real b)
 
 GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    const real a = *o.a, b = *o.b;
+    const real a = *o.a, b = *o.b, c = *o.c;
     GR_EACH
     for (int64_t i = 0; i < n; i++)
-        to[i] = row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
+        to[i] = row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, steps & 4 ? o.c[i] : c, o.y[i]);
 }
 
 GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    WRITE_PAST(real, to, o.a, o.b, steps, n, if (o.dy != o.a) FETCH(o.dy, at); if (o.c != o.a && o.c != o.dy) FETCH(o.c, at);,
-               row(mode, NULL, o.p, o.dy[i], p, mode == NUMBER ? *o.b : q, o.c[i], o.y[i]))
+    WRITE_PAST(real, to, o.a, o.b, o.c, steps, n, if (o.dy != o.a) FETCH(o.dy, at);,
+               row(mode, NULL, o.p, o.dy[i], p, mode == NUMBER ? *o.b : q, r, o.y[i]))
 }
 
 GR_INLINE void NAME(test_past)(NAME(test) *test, unsigned steps, bool *to, const real *a, const real *b, int64_t n)
 {
-    WRITE_PAST(bool, to, a, b, steps, n, , test(p, q))
+    WRITE_PAST(bool, to, a, b, a, steps, n, , test(p, q))
 }
 
 GR_INLINE void NAME(write_test)(NAME(test) *test, unsigned steps, bool *to, const real *as, const real *bs, int64_t n)
@@ -98,10 +98,10 @@ GR_INLINE void NAME(forward_test)(NAME(test) *test, void *y, const void *const *
 #ifdef FLOATING
 GR_INLINE void NAME(accumulate)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    const real a = *o.a, b = *o.b;
+    const real a = *o.a, b = *o.b, c = *o.c;
     GR_EACH
     for (int64_t i = 0; i < n; i++)
-        to[i] += row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, o.c[i], o.y[i]);
+        to[i] += row(mode, NULL, o.p, o.dy[i], steps & 1 ? o.a[i] : a, steps & 2 ? o.b[i] : b, steps & 4 ? o.c[i] : c, o.y[i]);
 }
 
 GR_INLINE int NAME(scan)(NAME(row) *row, NAME(operands) o, int64_t n)
@@ -180,6 +180,8 @@ GR_INLINE void NAME(choose)(NAME(row) *row, enum need need, int operands, unsign
         NAME(blocks)(row, need, 1, to, sums, o, n);
     else if (operands == 2 && (steps & 3) == 2)
         NAME(blocks)(row, need, 2, to, sums, o, n);
+    else if (operands == 3 && steps & 4)
+        NAME(blocks)(row, need, 7, to, sums, o, n);
     else
         NAME(blocks)(row, need, 3, to, sums, o, n);
 }
@@ -306,7 +308,7 @@ GR_INLINE void NAME(select_steps)(unsigned steps, real *y, const uint8_t *condit
 
 GR_INLINE void NAME(select_past)(unsigned steps, real *to, const uint8_t *condition, const real *a, const real *b, int64_t n)
 {
-    WRITE_PAST(real, to, a, b, steps, n, FETCH(condition, at);, condition[i] ? p : q)
+    WRITE_PAST(real, to, a, b, a, steps, n, FETCH(condition, at);, condition[i] ? p : q)
 }
 
 static void NAME(select)(void *y, const bool *bools, const void *a, const void *b, unsigned steps, int64_t n)

@@ -101,22 +101,24 @@ enum { LINE = 64, PAGE = 1024 };
             for (int64_t at = first; at < block + GR_PAST; at += PAGE)
 /* The part of x that is read GR_PAST elements later. */
 #define FETCH(x, at) fetch((const void *)((uintptr_t)(x) + (uintptr_t)((at) + GR_PAST) * sizeof *(x)), LINE * (int64_t)sizeof *(x))
-/* to[i] = value past the caches; it reads p of a and q of b. One that does not advance is read from a line of copies. `more`
- * fetches what else is read. */
-#define WRITE_PAST(type, to, a, b, steps, n, more, value) \
-    real still_a[LINE], still_b[LINE]; \
-    for (int k = 0; k < LINE; k++) still_a[k] = *(a), still_b[k] = *(b); \
+/* to[i] = value past the caches; it reads p of a, q of b and r of c. One that does not advance is read from a line of
+ * copies. `more` fetches what else is read. */
+#define WRITE_PAST(type, to, a, b, c, steps, n, more, value) \
+    real still_a[LINE], still_b[LINE], still_c[LINE]; \
+    for (int k = 0; k < LINE; k++) still_a[k] = *(a), still_b[k] = *(b), still_c[k] = *(c); \
     FOR_LINES(at, n) { \
-        const real *as = (steps) & 1 ? (a) + at : still_a, *bs = (steps) & 2 ? (b) + at : still_b; \
+        const real *as = (steps) & 1 ? (a) + at : still_a, *bs = (steps) & 2 ? (b) + at : still_b, \
+                   *cs = (steps) & 4 ? (c) + at : still_c; \
         _Alignas(64) type line[LINE]; \
         if ((steps) & 1) FETCH(a, at); \
         if ((steps) & 2) FETCH(b, at); \
+        if ((steps) & 4) FETCH(c, at); \
         more \
         GR_EACH \
         for (int k = 0; k < LINE; k++) { \
             const int64_t i = at + k; \
-            const real p = as[k], q = bs[k]; \
-            (void)i; \
+            const real p = as[k], q = bs[k], r = cs[k]; \
+            (void)i, (void)r; \
             line[k] = (value); \
         } \
         stream((to) + at, line, sizeof line); \
