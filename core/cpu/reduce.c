@@ -169,7 +169,7 @@ static void column_piece(void *context, int64_t begin, int64_t end)
     char *memory = j->direct ? stack : buffer(j, stack, most * widest * (int64_t)j->bytes);
     for (int64_t u = begin, next; memory && u < end; u = next) {
         const int64_t batch = u / units, stop = (batch + 1) * units < end ? (batch + 1) * units : end;
-        const int64_t at = u % units, block = at % j->blocks, granule = at / j->blocks, r = block * GR_BLOCK, c = granule * j->granule;
+        const int64_t block = u % units % j->blocks, granule = u % units / j->blocks, r = block * GR_BLOCK, c = granule * j->granule;
         next = j->direct && j->blocks == 1 ? stop : u + 1; /* neighbours at once */
         const int64_t last = (next - 1) % units / j->blocks, edge = last + 1 == granules ? columns : (last + 1) * j->granule;
         some_columns(j, j->to + ((batch * j->blocks + block) * columns + c) * (int64_t)j->result_bytes, memory,
@@ -205,9 +205,9 @@ static bool reduce_parts(job *j)
     j->add = false;
     j->kind = kind == GR_REDUCE_MEAN ? GR_REDUCE_SUM : kind;
     run(j);
+    const int64_t bytes = width * (int64_t)j->result_bytes;
     for (int64_t g = 0; g < groups; g++)
-        j->loops->combine(kind, y + g * width * (int64_t)j->result_bytes, parts + g * j->blocks * width * (int64_t)j->result_bytes,
-                          j->blocks, width, j->at.n, add);
+        j->loops->combine(kind, y + g * bytes, parts + g * j->blocks * bytes, j->blocks, width, j->at.n, add);
     gr_deallocate(parts);
     return true;
 }
