@@ -193,45 +193,48 @@ gr_tensor *gr_mean_at(const gr_reduce_args *args)
 
 /* ---- prod: dx = dy * product of the others ---- */
 
-static gr_tensor *part(gr_tensor *x, int64_t from, int64_t count, gr_site site)
+/* Every second place of x [outer, n, inner]. */
+static gr_tensor *every_second(gr_tensor *x, int64_t first, gr_site site)
 {
-    return x ? gr_narrow_at(x, 1, from, count, site) : NULL;
+    return gr_slice_at(&(gr_slice_args){.x = x, .site = site, .dim = 1, .start = first, .end = INT64_MAX, .step = 2});
 }
 
-static gr_tensor *filled(const gr_tensor *like, double number, const int64_t *size, gr_site site)
+static gr_tensor *filled(const gr_tensor *like, double number, int64_t n, gr_site site)
 {
-    const gr_make_args made = {.shape = {3, {size[0], size[1], size[2]}}, .site = site, .dtype = (gr_dtype)like->dtype,
-                               .device = gr_place_device(like->device)};
+    const gr_make_args made = {.shape = {3, {like->axis[0].size, n, like->axis[2].size}}, .site = site,
+                               .dtype = (gr_dtype)like->dtype, .device = gr_place_device(like->device)};
     return gr_full_at(gr_value_real(number), &made);
 }
 
 /* Of x [outer, n, inner] for each place along n the product of all others. Ops make it, so that it has gradients, too, and
- * without a division, which zeros would spoil: with x in halves a and b, and o the others' products of a * b, those of a
- * are o * b, those of b o * a. An odd x gets a 1 at its end. */
+ * without a division, which zeros would spoil: with a and b the neighbours in x, and o the others' products of a * b, those
+ * of a are o * b, those of b o * a. An odd x gets a 1 at its end. */
 static gr_tensor *others_product(gr_tensor *x, gr_site site)
 {
-    const int64_t n = x->axis[1].size, half = (n + 1) / 2, size[3] = {x->axis[0].size, 2 * half, x->axis[2].size};
-    if (n == 1) return filled(x, 1, (const int64_t[3]){size[0], 1, size[2]}, site);
-    gr_tensor *even = x, *end = NULL;
+    const int64_t n = x->axis[1].size, whole = n + n % 2;
+    if (n == 1) return filled(x, 1, 1, site);
+    gr_tensor *even = x;
     if (n % 2) {
-        even = filled(x, 1, size, site);
-        if (!even || !(end = part(even, 0, n, site)) || !gr_copy__at(end, x, site)) return NULL;
+        even = filled(x, 1, whole, site);
+        gr_tensor *start = even ? gr_narrow_at(even, 1, 0, n, site) : NULL;
+        if (!start || !gr_copy__at(start, x, site)) return NULL;
     }
-    gr_tensor *a = part(even, 0, half, site), *b = part(even, half, half, site);
-    gr_tensor *product = a && b ? gr_mul_at(gr_value_tensor(a), gr_value_tensor(b), site) : NULL;
-    gr_tensor *others = product ? others_product(product, site) : NULL, *y = others ? filled(x, 0, size, site) : NULL;
-    if (!y) return NULL;
-    gr_tensor *of_a = gr_mul_at(gr_value_tensor(others), gr_value_tensor(b), site), *to_a = part(y, 0, half, site);
-    if (!of_a || !to_a || !gr_copy__at(to_a, of_a, site)) return NULL;
-    gr_tensor *of_b = gr_mul_at(gr_value_tensor(others), gr_value_tensor(a), site), *to_b = part(y, half, half, site);
-    if (!of_b || !to_b || !gr_copy__at(to_b, of_b, site)) return NULL;
-    return part(y, 0, n, site);
+    gr_tensor *a = every_second(even, 0, site), *b = a ? every_second(even, 1, site) : NULL;
+    gr_tensor *product = b ? gr_mul_at(gr_value_tensor(a), gr_value_tensor(b), site) : NULL;
+    gr_tensor *others = product ? others_product(product, site) : NULL, *y = others ? filled(x, 0, whole, site) : NULL;
+    for (int k = 0; k < 2 && y; k++) {
+        gr_tensor *of = gr_mul_at(gr_value_tensor(others), gr_value_tensor(k ? a : b), site), *to = of ? every_second(y, k, site) : NULL;
+        if (!to || !gr_copy__at(to, of, site)) return NULL;
+    }
+    return y && n % 2 ? gr_narrow_at(y, 1, 0, n, site) : y;
 }
 
+/* The products of bfloat16 are float32's, rounded once. */
 static bool prod_backward(gr_call *c)
 {
     const gr_reduced *r = gr_attributes(c);
     gr_tensor *x = c->slot[0].tensor, *dy = gr_with_dims(c, gr_upstream(c));
+    const gr_dtype dtype = (gr_dtype)x->dtype, wide = dtype == GR_BFLOAT16 ? GR_FLOAT32 : dtype;
     const gr_site site = gr_site_of(c);
     if (!dy) return false;
     if (x->numel == 0) return gr_grad_add(c, 0, gr_zeros_like_at(&(gr_like_args){.x = x, .site = site, .dtype = GR_DTYPE_DEFAULT, .device = {-1, 0}}));
@@ -241,8 +244,11 @@ static bool prod_backward(gr_call *c)
         at = reduced ? 1 : at == 1 ? 2 : at;
         rows.size[at] *= x->axis[d].size;
     }
-    gr_tensor *flat = gr_reshape_at(x, rows, site), *others = flat ? others_product(flat, site) : NULL;
+    gr_tensor *flat = gr_reshape_at(x, rows, site);
+    if (flat && wide != dtype) flat = gr_to_at(&(gr_to_args){.x = flat, .site = site, .dtype = wide, .device = {-1, 0}});
+    gr_tensor *others = flat ? others_product(flat, site) : NULL;
     others = others ? gr_reshape_at(others, gr_sizes_of(x), site) : NULL;
+    if (others && wide != dtype) others = gr_to_at(&(gr_to_args){.x = others, .site = site, .dtype = dtype, .device = {-1, 0}});
     return others && gr_grad_add(c, 0, gr_mul_at(gr_value_tensor(dy), gr_value_tensor(others), site));
 }
 

@@ -71,7 +71,8 @@ typedef struct gr_kernels {
     /* y += x, the shapes and dtypes equal */
     void (*accumulate)(gr_tensor *y, const gr_tensor *x);
 
-    /* y = row(operands), broadcast to y's shape; y may be one of the operands; a power to a number is gr_pow_number's */
+    /* y = row(operands), broadcast to y's shape; y may be one of the operands; a power to a number is gr_pow_number's,
+     * and so are the slopes */
     void (*elementwise)(int code, gr_tensor *y, const gr_operands *o);
     /* dx = what row `code` hands back to operand i; every operand broadcasts to dy's shape, which is dx's too.
      * y: the row's result, or NULL when the row does not read it */

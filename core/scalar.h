@@ -1,9 +1,9 @@
 /* scalar.h - the math of one element, the same on every CPU and GPU.
  *
  * float32: own formulas of + - * / sqrt, fused multiply-add and bit moves, so the bits agree wherever these are correctly
- * rounded. No branches, no tables: a plain loop over any of them vectorises. log and log1p are right to 1.02 ULP, exp to
- * 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9, the gelus to 3.6,
- * pow to 0.9.
+ * rounded. No branches, but in pow_number, and no tables: a plain loop over any of them vectorises. log and log1p are right
+ * to 1.02 ULP, exp to 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9,
+ * the gelus to 3.6, pow to 0.9.
  * float64: the C library's.
  *
  * Compile with -ffp-contract=off (nvcc: -fmad=false) and without flushing denormals;
@@ -312,7 +312,7 @@ GR_SCALAR float gr_erf_f32(float x)
     return copysignf(a < 0.9f ? near : far, x);
 }
 
-/* log(a) for a > 0 in two floats, right to 2^-33: a = 2^k (1 + f), log(1 + f) = 2 atanh(s) with s = f / (2 + f). What
+/* log(a) for a > 0 in two floats, right to 2^-32 of it: a = 2^k (1 + f), log(1 + f) = 2 atanh(s) with s = f / (2 + f). What
  * rounding took from x stands in x_low. */
 GR_SCALAR float gr_log_pair_f32(float a, float *low)
 {
@@ -362,7 +362,8 @@ GR_SCALAR float gr_pow_f32(float x, float y)
     return value == value ? value : NAN;
 }
 
-/* The power where y is one number for all x: these few as PyTorch has them, by a product, a root or a quotient. */
+/* The power where y is one number for all x: these few as PyTorch has them, by a product, a root or a quotient.
+ * Loops over a constant y have nothing to choose: by_number in core/cpu/elementwise_body.h names them again. */
 GR_SCALAR float gr_pow_number_f32(float x, float y)
 {
     if (y == 1) return x;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/parallel.h"
 #include "tests/look.h"
 #include "tests/suites.h"
 
@@ -30,6 +31,7 @@ static void for_each_layout(gr_dtype dtype, void (*f)(gr_tensor *x, gr_tensor *y
 {
     for (int s = 0; s < SHAPES; s++)
         for (int o = 0; o < ORDERS; o++) {
+            gr_parallel_test_grain = o % 2; /* pieces as small as can be, or one */
             int64_t order[4];
             int count = 0;
             for (int d = 0; d < 4; d++)
@@ -40,6 +42,7 @@ static void for_each_layout(gr_dtype dtype, void (*f)(gr_tensor *x, gr_tensor *y
             ck_assert_msg(!gr_error(), "%s", gr_error());
             gr_scope_end(scope);
         }
+    gr_parallel_test_grain = 0;
 }
 
 /* The copy, element by element: the sizes and strides say which one belongs where. */
@@ -76,6 +79,9 @@ static void check_arithmetic(gr_tensor *x, gr_tensor *y)
     expect_same("sum", gr_sum(x), gr_sum(flat));
     expect_same("sum 0", gr_sum(x, .dim = 0), gr_sum(flat, .dim = 0));
     expect_same("amax -1", gr_amax(x, .dim = -1), gr_amax(flat, .dim = -1));
+    const int64_t length = gr_size(x, -1), places[] = {length - 1, 0, length / 2};
+    gr_tensor *index = gr_from(places, 3);
+    expect_same("index -1", gr_index_select(x, -1, index), gr_index_select(flat, -1, index));
     if (dtype != GR_BOOL) expect_same("argmax 0", gr_argmax(x, .dim = 0), gr_argmax(flat, .dim = 0));
     if (dtype != GR_FLOAT32 && dtype != GR_FLOAT64 && dtype != GR_BFLOAT16) return;
     expect_same("x^3", gr_pow(x, 3), gr_pow(flat, 3));

@@ -242,6 +242,18 @@ START_TEST(slopes_of_products_are_products_of_the_others)
             }
             gr_scope_end(scope);
         }
+    static const float far[] = {1e30f, 1e-30f, 1e30f, 1e-30f}, zero[] = {1e30f, 0, 1e30f, 2};
+    static const float far_others[] = {1e-30f, 1e30f, 1e-30f, 1e30f}, zero_others[] = {0, HUGE_VALF, 0, 0};
+    for (int k = 0; k < 2; k++) { /* neighbours stay in range */
+        gr_tensor *leaf = gr_requires_grad_(gr_from(k ? zero : far, 4), true), *want = gr_from(k ? zero_others : far_others, 4);
+        ck_assert(gr_backward(gr_prod(leaf)));
+        for (int i = 0; i < 4; i++) {
+            const double have = gr_at(gr_grad(leaf), i), must = gr_at(want, i);
+            ck_assert_msg(have == must || fabs(have / must - 1) < 1e-6, "%d: %g, must be %g", i, have, must);
+        }
+    }
+    gr_tensor *half = gr_requires_grad_(gr_full_with(1.0078125, {1, {1024}}, .dtype = GR_BFLOAT16), true);
+    ck_assert(gr_backward(gr_prod(half)) && fabs(gr_at(gr_grad(half), 700) / pow(1.0078125, 1023) - 1) < 0.004);
     gr_tensor *x = gr_requires_grad_(gr_add(gr_zeros(100000), 1), true); /* in a moment, not in n^2 turns */
     ck_assert(gr_backward(gr_prod(x)) && gr_equal(gr_grad(x), gr_ones_like(x)));
 }

@@ -201,13 +201,13 @@ START_TEST(sums_do_not_depend_on_threads)
 {
     if (!on_cpu("sums_do_not_depend_on_threads: the CPU's threads")) return;
     gr_tensor *x = numbers(GR_FLOAT32, 0, (gr_shape){1, {NUMBERS}}), *m = numbers(GR_FLOAT32, 0, (gr_shape){2, {512, 256}}),
-              *one[4];
+              *batches = gr_reshape(m, 16, 32, 256), *one[6];
     gr_parallel_test_grain = 1;
     for (int threads = 1; threads <= 4; threads++) {
         gr_set_num_threads(threads);
         gr_tensor *now[] = {gr_sum(x), gr_sum(m, .dim = 0), gr_sum(gr_t(m), .dim = 0),
-                            gr_mse_loss(x, gr_neg(x), .reduction = GR_SUM)};
-        for (int k = 0; k < 4; k++) {
+                            gr_mse_loss(x, gr_neg(x), .reduction = GR_SUM), gr_sum(batches, .dim = 1), gr_mean(batches, .dim = 1)};
+        for (int k = 0; k < 6; k++) {
             if (threads == 1) one[k] = now[k];
             ck_assert(gr_equal(one[k], now[k]));
         }

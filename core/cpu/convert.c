@@ -1,6 +1,4 @@
 /* convert.c - elements of one dtype as those of another: runs of them, and blocks of rows and columns. */
-#include <string.h>
-
 #include "core/bfloat16.h"
 #include "core/cpu/cpu.h"
 

@@ -29,7 +29,7 @@ static inline int64_t gr_grain_of(int64_t each)
     return grain > 0 ? grain : 1;
 }
 
-/* ---- copy.c ---- */
+/* ---- convert.c ---- */
 
 /* to[i * to_step] = from[i * from_step], converted; steps in elements. Floats become integers as int64 does: cut towards
  * 0, INT64_MIN where that has no room. */
@@ -47,6 +47,11 @@ typedef struct {
 void gr_block_dtypes(gr_block *b, gr_dtype to, gr_dtype from);
 bool gr_block_lies_across(const gr_block *b);
 void gr_block_run(const gr_block *b, void *to, const void *from, int64_t rows, int64_t columns);
+
+/* *to = v in dtype */
+void gr_number_as(void *to, gr_dtype dtype, gr_value v);
+
+/* ---- copy.c ---- */
 
 /* Elements of two tensors of one shape, or of a tensor and a buffer, in row-major order; dimensions that lie one after
  * the other in both are merged. */
@@ -74,9 +79,6 @@ static inline bool gr_walk_is_direct(const gr_walk *w)
 {
     return w->dim == 1 && w->to[0] == 1 && w->from[0] == 1;
 }
-/* *to = v in dtype */
-void gr_number_as(void *to, gr_dtype dtype, gr_value v);
-
 void gr_cpu_copy(gr_tensor *y, const gr_tensor *x);
 void gr_cpu_fill(gr_tensor *y, gr_value value);
 

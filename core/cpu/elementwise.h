@@ -36,7 +36,7 @@ static inline void gr_call_loop(const gr_job *j, void *to, const void *const *in
         j->select(to, in[0], in[1], in[2], (steps >> 1 & 3) | (steps & GR_PAST_CACHES), n);
 }
 
-/* Floats, at most a tile of them, in bfloat16's precision: a number that another op would have rounded. */
+/* Floats, count <= 2 GR_TILE, in bfloat16's precision: a number that another op would have rounded. */
 void gr_round_floats(char *x, int64_t count);
 /* The job's dimensions are made, whatever its operands are. */
 void gr_run_tiles(gr_job *j);

@@ -66,7 +66,7 @@ GR_INLINE void NAME(write)(NAME(row) *row, enum mode mode, unsigned steps, real 
 
 GR_INLINE void NAME(write_past)(NAME(row) *row, enum mode mode, unsigned steps, real *to, NAME(operands) o, int64_t n)
 {
-    WRITE_PAST(real, to, o.a, o.b, o.c, steps, n, if (o.dy != o.a) FETCH(o.dy, at);,
+    WRITE_PAST(real, to, o.a, o.b, o.c, steps, n, if (o.dy != o.a && o.dy != o.b) FETCH(o.dy, at); if (o.y != o.dy) FETCH(o.y, at);,
                row(mode, NULL, o.p, o.dy[i], p, mode == NUMBER ? *o.b : q, r, o.y[i]))
 }
 

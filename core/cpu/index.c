@@ -38,6 +38,8 @@ static int64_t side_by_side(const gr_tensor *x, int first)
     return count;
 }
 
+enum { FEWEST_ROWS = 64, LONG_ROW = 16 };
+
 static void make_job(job *j, const gr_tensor *x, const gr_tensor *slices, int dim, const gr_tensor *index)
 {
     j->x = x;
@@ -55,6 +57,7 @@ static void make_job(job *j, const gr_tensor *x, const gr_tensor *slices, int di
     j->index = index;
     j->flat = j->slice.contiguous && j->slices.contiguous;
     j->outer = j->inner ? j->slice.numel / j->inner : 0;
+    if (j->outer < FEWEST_ROWS && j->inner >= LONG_ROW) j->outer = 0; /* few threads would share them */
 }
 
 /* Where row o of x's first slice begins, in bytes. */
@@ -88,6 +91,8 @@ static void select_slices(void *context, int64_t begin, int64_t end)
 }
 
 /* Elements of any dtype. */
+typedef uint8_t byte __attribute__((may_alias));
+typedef uint16_t half_word __attribute__((may_alias));
 typedef uint32_t word __attribute__((may_alias));
 typedef uint64_t double_word __attribute__((may_alias));
 
@@ -104,9 +109,13 @@ static void select_rows(void *context, int64_t begin, int64_t end)
     for (int64_t o = begin; o < end; o++) {
         const char *from = j->data + row_offset(j->x, j->dim, o);
         char *to = j->slices_data + row_offset(j->y, j->dim, o);
-        if (j->inner == 1 && bytes == 4)
+        if (j->inner == 1 && bytes == 1)
+            TAKE(byte);
+        else if (j->inner == 1 && bytes == 2)
+            TAKE(half_word);
+        else if (j->inner == 1 && bytes == 4)
             TAKE(word);
-        else if (j->inner == 1 && bytes == 8)
+        else if (j->inner == 1)
             TAKE(double_word);
         else
             for (int64_t i = 0; i < n; i++)

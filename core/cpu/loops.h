@@ -7,7 +7,7 @@
 /* y[i] = row(in[0][i], ...). Bit k of `steps`: operand k advances, else it is one value. At least one advances, of three
  * operands the first two do. y may be an operand that advances. n > 0. */
 typedef gr_flat_forward gr_forward_loop;
-/* With this bit in `steps` the result is written past the caches, if it is not added to: y lies at a multiple of 64 bytes,
+/* GR_BY_NUMBER may stand in `steps`, too. With this bit in it the result is written past the caches, if it is not added to: y lies at a multiple of 64 bytes,
  * n is one of GR_PAST. Others see it after `streamed`. */
 enum { GR_PAST_CACHES = 8, GR_PAST = 4096 };
 /* dx[i] = what the row hands back, or += it. What the row does not read may point anywhere but NULL. */

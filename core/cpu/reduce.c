@@ -196,10 +196,12 @@ static void run(job *j)
 /* Through parts, which a tree joins. */
 static bool reduce_parts(job *j)
 {
-    const int64_t groups = j->at.columns ? j->at.batches : j->at.rows, width = j->at.columns ? j->at.rows : 1;
+    const bool at_once = j->blocks == 1; /* a mean of columns: only to be divided */
+    const int64_t results = j->at.batches * j->at.rows, width = at_once ? results : j->at.columns ? j->at.rows : 1;
+    const int64_t groups = results / width;
     const gr_reduce kind = j->kind;
     const bool add = j->add;
-    char *y = j->to, *parts = gr_cpu_temporary("reduce", "block results", groups * width * j->blocks, j->result_bytes);
+    char *y = j->to, *parts = gr_cpu_temporary("reduce", "block results", results * j->blocks, j->result_bytes);
     if (!parts) return false;
     j->to = parts;
     j->add = false;

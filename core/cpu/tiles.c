@@ -38,13 +38,12 @@ static void add_tile(const tiles *t, char *tile, int64_t at, int64_t count)
 typedef char tile_memory[GR_SOURCES + 1][TILE_MOST * GR_MAX_BYTES];
 
 /* Numbers fill their tiles; what is not read is another one's. */
-static void prepare_tiles(const gr_job *j, tile_memory tile, const void **in)
+static void prepare_tiles(const gr_job *j, tile_memory tile, int64_t count, const void **in)
 {
     for (int k = 0; k < GR_SOURCES; k++) {
-        if (!j->tensor[k] && j->in[k]) gr_converts[j->dtype[k]][j->dtype[k]](tile[k], 1, j->in[k], 0, TILE_MOST);
+        if (!j->tensor[k] && j->in[k]) gr_converts[j->dtype[k]][j->dtype[k]](tile[k], 1, j->in[k], 0, count);
         in[k] = tile[j->in[k] ? k : GR_DY];
     }
-    if (j->back && !j->in[GR_Y]) in[GR_Y] = in[GR_DY];
 }
 
 static void tile_piece(void *context, int64_t begin, int64_t end)
@@ -53,7 +52,7 @@ static void tile_piece(void *context, int64_t begin, int64_t end)
     const gr_job *j = t->job;
     _Alignas(64) tile_memory tile;
     const void *in[GR_SOURCES];
-    prepare_tiles(j, tile, in);
+    prepare_tiles(j, tile, end - begin < GR_TILE ? end - begin : GR_TILE, in);
     for (int64_t at = begin; at < end; at += GR_TILE) {
         const int64_t count = end - at < GR_TILE ? end - at : GR_TILE;
         for (int k = 0; k < GR_SOURCES; k++) {
@@ -104,7 +103,7 @@ static void crossing_piece(void *context, int64_t begin, int64_t end)
     const int last = j->dim - 1;
     _Alignas(64) tile_memory tile;
     const void *in[GR_SOURCES];
-    prepare_tiles(j, tile, in);
+    prepare_tiles(j, tile, TILE_MOST, in);
     for (int64_t s = begin; s < end; s++) {
         const int64_t row = s % t->strips * TILE_ROWS, left = j->size[t->rows] - row, rows = left < TILE_ROWS ? left : TILE_ROWS;
         int64_t rest = s / t->strips, put = row * j->to[t->rows], take[GR_SOURCES];
