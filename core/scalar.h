@@ -362,17 +362,17 @@ GR_SCALAR float gr_pow_f32(float x, float y)
     return value == value ? value : NAN;
 }
 
-/* The power where y is one number for all x: these few as PyTorch has them, by a product, a root or a quotient.
- * Loops over a constant y have nothing to choose: by_number in core/cpu/elementwise_body.h names them again. */
+/* The powers to one number for all x that PyTorch has as a product, a root or a quotient: POWER(y, x^y). */
+#define GR_POWERS(POWER, root) \
+    POWER(1, x) POWER(2, x * x) POWER(3, x * x * x) POWER(0.5, root(x)) POWER(-0.5, 1 / root(x)) POWER(-1, 1 / x) \
+    POWER(-2, 1 / (x * x))
+
 GR_SCALAR float gr_pow_number_f32(float x, float y)
 {
-    if (y == 1) return x;
-    if (y == 2) return x * x;
-    if (y == 3) return x * x * x;
-    if (y == 0.5f) return sqrtf(x);
-    if (y == -0.5f) return 1 / sqrtf(x);
-    if (y == -1) return 1 / x;
-    if (y == -2) return 1 / (x * x);
+#define POWER(exponent, value) \
+    if (y == (float)(exponent)) return value;
+    GR_POWERS(POWER, sqrtf)
+#undef POWER
     return gr_pow_f32(x, y);
 }
 
@@ -478,13 +478,10 @@ GR_SCALAR double gr_pow_f64(double x, double y) { return pow(x, y); }
 
 GR_SCALAR double gr_pow_number_f64(double x, double y)
 {
-    if (y == 1) return x;
-    if (y == 2) return x * x;
-    if (y == 3) return x * x * x;
-    if (y == 0.5) return sqrt(x);
-    if (y == -0.5) return 1 / sqrt(x);
-    if (y == -1) return 1 / x;
-    if (y == -2) return 1 / (x * x);
+#define POWER(exponent, value) \
+    if (y == (exponent)) return value;
+    GR_POWERS(POWER, sqrt)
+#undef POWER
     return gr_pow_f64(x, y);
 }
 

@@ -13,25 +13,16 @@ static const double exponents[] = {2, 3, 0.5, -0.5, -1, -2, 1, 0, 4, 1.5, -3, 2.
 enum { EXPONENTS = sizeof exponents / sizeof *exponents };
 
 /* PyTorch 2.15's formulas (pow of a tensor and a number); others are pow's own. */
+#define FORMULA(real, root, general) \
+    e == 2 ? x * x : e == 3 ? x * x * x : e == 0.5 ? root(x) : e == -0.5 ? 1 / root(x) : e == -1 ? 1 / x \
+    : e == -2 ? 1 / (x * x) : general(x, (real)e)
 static float narrow_power(float x, double e)
 {
-    return e == 2     ? x * x
-           : e == 3   ? x * x * x
-           : e == 0.5 ? sqrtf(x)
-           : e == -0.5 ? 1 / sqrtf(x)
-           : e == -1  ? 1 / x
-           : e == -2  ? 1 / (x * x)
-                      : gr_pow_f32(x, (float)e);
+    return FORMULA(float, sqrtf, gr_pow_f32);
 }
 static double wide_power(double x, double e)
 {
-    return e == 2     ? x * x
-           : e == 3   ? x * x * x
-           : e == 0.5 ? sqrt(x)
-           : e == -0.5 ? 1 / sqrt(x)
-           : e == -1  ? 1 / x
-           : e == -2  ? 1 / (x * x)
-                      : pow(x, e);
+    return FORMULA(double, sqrt, pow);
 }
 static float narrow_slope(float x, double e)
 {

@@ -143,7 +143,7 @@ GR_INLINE void NAME(blocks)(NAME(row) *row, enum need need, unsigned steps, real
 /* A loop for each number that gr_pow_number has a formula for; the text asks for that to the power b - less. */
 GR_INLINE bool NAME(by_number)(NAME(row) *row, int less, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
 {
-#define BY(exponent) \
+#define BY(exponent, value) \
     { \
         const real b = (real)(exponent) + (real)less; \
         if (*o.b == b) { \
@@ -152,7 +152,7 @@ GR_INLINE bool NAME(by_number)(NAME(row) *row, int less, unsigned steps, real *t
             return true; \
         } \
     }
-    BY(1) BY(2) BY(3) BY(0.5) BY(-0.5) BY(-1) BY(-2)
+    GR_POWERS(BY, )
 #undef BY
     return false;
 }
