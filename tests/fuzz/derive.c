@@ -100,14 +100,17 @@ static term derive_extremum(const node *n, term dy)
     return masked(gather(dy, x->f, n->rule.index, 1), &slope);
 }
 
-/* The product of the others: of the next element of its group, the one after that, and so on, round to its own place. */
+/* The product of the others: of the next element of its group, the one after that, and so on, round to its own place. One
+ * alone has no others: its gradient is dy and has no history in x. */
 static term derive_product(const node *n, term dy)
 {
     const term x = n->in[0];
     const form *f = &x.a.f;
     int size = 0;
+    if (!f->count) return constant(f, 0);
     for (int i = 0; i < f->count; i++) size += n->rule.index[i] == n->rule.index[0];
-    term others = apply2(ADD, apply2(MUL, x, constant(f, 0)), constant(f, 1));
+    if (size < 2) return gather(dy, *f, n->rule.index, 1);
+    term others = constant(f, 1);
     int *to = graph_memory(f->count * (int)sizeof *to);
     memcpy(to, identity_index(f->count), sizeof(int) * (size_t)f->count);
     for (int step = 1; step < size; step++) {
@@ -119,7 +122,7 @@ static term derive_product(const node *n, term dy)
         }
         others = apply2(MUL, others, gather(x, *f, to = next, 1));
     }
-    return f->count ? apply2(MUL, gather(dy, *f, n->rule.index, 1), others) : constant(f, 0);
+    return apply2(MUL, gather(dy, *f, n->rule.index, 1), others);
 }
 
 static term derive_put(const node *n, int i, term dy)
