@@ -16,10 +16,16 @@ fuzz() {
         >"$build/$target.log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
         tail -60 "$build/$target.log"
-        echo "tests/fuzz/run.sh: $target has a finding; run it alone: $build/tests/fuzz/${target}_fuzzer FILE" >&2
+        local input
+        input=$(sed -n 's/.*Test unit written to //p' "$build/$target.log")
+        {
+            grep -aE '^tests/fuzz/.*:[0-9]+: |^SUMMARY' "$build/$target.log" || true
+            echo "tests/fuzz/run.sh: $target has a finding; to see it again: base64 -d >FILE, $build/tests/fuzz/${target}_fuzzer FILE"
+            if [ -f "$input" ]; then base64 -w 110 "$input"; fi
+        } >&2
         exit 1
     fi
-    sed -nE "s/^stat::average_exec_per_sec: *([0-9]+)/$target: $seconds s, \1 inputs a second/p" "$build/$target.log"
+    sed -nE "s/^stat::number_of_executed_units: *([0-9]+)/$target: \1 inputs, no finding/p" "$build/$target.log"
 }
 fuzz csv -max_len=512 -malloc_limit_mb=64 -rss_limit_mb=512 "$@"
 # A debug build never uses the header of a dead tensor again: memory grows with the number of programs, and each would be
