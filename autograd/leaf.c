@@ -42,7 +42,7 @@ bool gr_zero_grad_tensor_at(gr_tensor *x, gr_site site)
 {
     if (gr_error_stands() || !gr_usable(x, site, "zero_grad", "t")) return false;
     if (x->value) gr_retained_forget(gr_self(), x);
-    else x->has_grad = false;
+    else gr_gradient_absent(x, site);
     return true;
 }
 

@@ -127,7 +127,7 @@ static bool commit_recorded(gr_thread *t, gr_task *task)
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
         if (!g) continue;
         gr_disown(t, g);
-        if (leaf->grad) gr_tensor_kill_gradient(t, leaf);
+        if (leaf->grad) gr_leaf_give_up_gradient(t, leaf);
         leaf->grad = g;
         leaf->has_grad = true;
     }
@@ -143,10 +143,10 @@ static void commit(gr_thread *t, gr_task *task)
         task->pending[i].gradient = NULL;
         if (leaf->has_grad) {
             gr_kernels_of(leaf)->accumulate(leaf->grad, g);
-            leaf->grad->storage->version++;
+            gr_storage_changed(leaf->grad->storage, task->op, task->site.file, task->site.line);
             gr_tensor_discard(t, g);
         } else {
-            if (leaf->grad) gr_tensor_kill_gradient(t, leaf);
+            if (leaf->grad) gr_leaf_give_up_gradient(t, leaf);
             leaf->grad = g;
             leaf->has_grad = true;
         }

@@ -37,25 +37,90 @@ static void forget_gradient(gr_thread *t, gr_tensor *g)
         if (t->history[i] == g) t->history[i] = t->history[--t->histories];
 }
 
-/* ---- ownership ---- */
+/* ---- gradients that are given up ---- */
 
-void gr_tensor_kill_gradient(gr_thread *t, gr_tensor *leaf)
+/* Its memory ends. Calls and views may point to its header, as they may to any dead tensor's, but no scope owns it: it
+ * waits until the scopes that open now have ended, or those that are then found to point to it. */
+void gr_gradient_retire(gr_thread *t, gr_tensor *g)
+{
+    if (g->value) forget_gradient(t, g);
+    gr_storage_drop(t, g->storage);
+    g->state = GR_DEAD;
+    g->died_line = 0;
+    g->flags |= GR_IN_LIMBO;
+    g->base_value = t->depth; /* at the end of a scope of this depth it is looked at again */
+    g->grad = t->limbo;
+    t->limbo = g;
+}
+
+void gr_leaf_give_up_gradient(gr_thread *t, gr_tensor *leaf)
 {
     gr_tensor *g = leaf->grad;
     leaf->grad = NULL;
-    if (gr_unlikely(g->value != 0)) {
-        forget_gradient(t, g);
-        g->value = 0;
-        g->grad = NULL;
+    gr_gradient_retire(t, g);
+}
+
+static inline void seen_at(gr_tensor *x, uint32_t depth)
+{
+    if (x && x->flags & GR_IN_LIMBO && depth < x->base_value) x->base_value = depth;
+}
+
+/* base_value becomes the depth of the outermost scope whose calls or views point there, UINT32_MAX where none does. */
+static void find_pointers(gr_thread *t)
+{
+    for (gr_tensor *g = t->limbo; g; g = g->grad) g->base_value = UINT32_MAX;
+    uint32_t depth = t->depth;
+    for (gr_call *c = t->tape.last; c; c = c->previous) {
+        while (depth > 0 && c->first_value <= t->scope[depth].tape.values) depth--;
+        for (int i = 0; i < c->inputs + c->outputs; i++)
+            if (i >= c->inputs || !gr_is_number(c, i)) seen_at(c->slot[i].tensor, depth);
     }
+    depth = 0;
+    for (uint32_t i = 0; i < t->owned_count; i++) {
+        while (depth < t->depth && t->scope[depth + 1].owned <= i) depth++;
+        const gr_tensor *x = (t->owned[i] & 3) == GR_OWNS_TENSOR ? (const gr_tensor *)t->owned[i] : NULL;
+        if (x && x->state == GR_LIVE) seen_at(x->base, depth);
+    }
+}
+
+/* Headers that nothing points to any more go back. */
+static GR_COLD void limbo_sweep(gr_thread *t)
+{
+    bool due = false;
+    for (const gr_tensor *g = t->limbo; g; g = g->grad) due |= g->base_value > t->depth;
+    if (!due) return;
+    find_pointers(t);
+    gr_tensor *kept = NULL;
+    for (gr_tensor *g = t->limbo, *next; g; g = next) {
+        next = g->grad;
+        if (g->base_value == UINT32_MAX) {
+            gr_header_drop(t, g);
+        } else {
+            g->grad = kept;
+            kept = g;
+        }
+    }
+    t->limbo = kept;
+}
+
+/* ---- ownership ---- */
+
+static inline void discard_gradient(gr_thread *t, gr_tensor *g)
+{
+    if (gr_unlikely(g->value != 0)) forget_gradient(t, g);
     gr_tensor_discard(t, g);
 }
 
-/* Data and gradient end; the header waits for its scope. */
-static inline void kill(gr_thread *t, gr_tensor *x, gr_site site)
+/* Data and gradient end; the header waits for its scope. At the end of that, what may point to the gradient goes, too. */
+static inline void kill(gr_thread *t, gr_tensor *x, bool with_scope, gr_site site)
 {
     if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
-    if (x->value == 0 && x->grad) gr_tensor_kill_gradient(t, x);
+    gr_tensor *g = x->value == 0 ? x->grad : NULL;
+    if (g) {
+        x->grad = NULL;
+        if (with_scope) discard_gradient(t, g);
+        else gr_gradient_retire(t, g);
+    }
     gr_storage_drop(t, x->storage);
     x->state = GR_DEAD;
     x->died_file = site.file;
@@ -64,7 +129,7 @@ static inline void kill(gr_thread *t, gr_tensor *x, gr_site site)
 
 void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
 {
-    kill(t, x, site);
+    kill(t, x, false, site);
 }
 
 GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
@@ -73,7 +138,7 @@ GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
         const uintptr_t entry = t->owned[--t->owned_count];
         if (gr_likely((entry & 3) == GR_OWNS_TENSOR)) {
             gr_tensor *x = (gr_tensor *)entry;
-            if (gr_likely(x->state == GR_LIVE)) kill(t, x, site);
+            if (gr_likely(x->state == GR_LIVE)) kill(t, x, true, site);
             gr_header_drop(t, x);
         } else if ((entry & 3) == GR_OWNS_OBJECT) {
             gr_object *object = (gr_object *)(entry & ~(uintptr_t)3);
@@ -170,6 +235,7 @@ GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
     tape_back(t, &s->tape);
     t->recording = s->was_recording;
     t->depth = scope.depth - 1;
+    if (gr_unlikely(t->limbo != NULL)) limbo_sweep(t);
     return true;
 }
 
@@ -275,6 +341,7 @@ void gr_thread_close(gr_thread *t)
     t->depth = 0;
     gr_owned_release(t, 0, (gr_site){"thread end", 1});
     gr_hooks_forget_values(t, 0);
+    for (gr_tensor *g = t->limbo; g; g = g->grad) gr_header_drop(t, g);
     gr_deallocate(t->hook);
     gr_norms_forget(t);
     gr_deallocate(t->history);

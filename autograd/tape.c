@@ -221,7 +221,7 @@ static void note_change(gr_thread *t, gr_tensor *x)
 {
     const uint32_t place = x->owned_at == GR_NOT_OWNED ? 0 : x->owned_at;
     if (place < t->changed_from) t->changed_from = place;
-    if (!x->value && x->grad) gr_tensor_kill_gradient(t, x);
+    if (!x->value && x->grad) gr_leaf_give_up_gradient(t, x);
 }
 
 void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)
@@ -385,10 +385,7 @@ static gr_tensor *run_in_place(gr_call *c, gr_thread *t, const histories *h)
     if (records && c->reads & 1 && !keep_old_elements(c, t, x)) return NULL;
     if (!run_forward(c, t, x->device)) return gr_owned_release(t, owned, gr_site_of(c)), NULL;
     t->ran = c;
-    x->storage->version++;
-    x->storage->changed_by = op->name;
-    x->storage->changed_file = c->file;
-    x->storage->changed_line = c->line;
+    gr_storage_changed(x->storage, op->name, c->file, c->line);
     if (!records) return x;
     gr_call_record(c, t, h->oldest, h->reads);
     gr_view_replace_base(t, x, gr_site_of(c));

@@ -92,6 +92,7 @@ typedef struct gr_thread {
     struct gr_norm_list *norms; /* of gradients, when they are to be noted */
     gr_tensor **history; /* leaves' gradients that have one: it is cut when its scope ends */
     uint32_t histories, history_capacity;
+    gr_tensor *limbo;  /* gradients that were given up, chained through `grad`: see gr_gradient_retire */
     uint32_t wholes;   /* calls made of others that run, and */
     const char *whole; /* the public call made of others that runs: errors bear its name */
     uint32_t changed_from; /* the first place of an owned object whose history or owner has changed: see gr_compound_end */
@@ -405,6 +406,20 @@ static inline void gr_header_init(gr_tensor *x, uint8_t device)
     x->flags = 0;
     x->grad = NULL;
     x->base = NULL;
+}
+/* For error texts: `by` has changed what s holds. */
+static inline void gr_storage_changed(gr_storage *s, const char *by, const char *file, int32_t line)
+{
+    s->version++;
+    s->changed_by = by;
+    s->changed_file = file;
+    s->changed_line = line;
+}
+/* x's gradient is marked absent. Its memory will be used again, so what has read it must not be walked back through. */
+static inline void gr_gradient_absent(gr_tensor *x, gr_site site)
+{
+    x->has_grad = false;
+    if (x->grad && !x->value) gr_storage_changed(x->grad->storage, "zero_grad", site.file, site.line);
 }
 _Static_assert(offsetof(gr_tensor, device) == offsetof(gr_tensor, state) + 2, "gr_header_init shifts it there");
 static inline bool gr_attach_memory(gr_thread *t, gr_tensor *x)

@@ -34,7 +34,8 @@ enum {
     GR_UNTRACKED_VIEW = 2, /* a view made while nothing was recorded */
     GR_FREED = 4,          /* dead: by gr_free, not with its scope */
     GR_RELEASED = 8,       /* dead: by gr_release */
-    GR_OF_MODULE = 16      /* a module owns it */
+    GR_OF_MODULE = 16,     /* a module owns it */
+    GR_IN_LIMBO = 32       /* dead: a gradient that tape or views may still point to */
 };
 
 /* The header of a tensor, four cache lines. The first holds all that a call on equal shapes reads. A header goes back

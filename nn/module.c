@@ -372,15 +372,15 @@ bool gr_is_training_at(const gr_module *m, gr_site site)
     return usable(m, site, "is_training") && m->training;
 }
 
-static void zero_grad(gr_module *m)
+static void zero_grad(gr_module *m, gr_site site)
 {
-    for (uint32_t i = 0; i < m->members; i++) m->member[i].tensor->has_grad = false;
-    for (uint32_t i = 0; i < m->children; i++) zero_grad(m->child[i].module);
+    for (uint32_t i = 0; i < m->members; i++) gr_gradient_absent(m->member[i].tensor, site);
+    for (uint32_t i = 0; i < m->children; i++) zero_grad(m->child[i].module, site);
 }
 
 bool gr_zero_grad_module_at(gr_module *m, gr_site site)
 {
     if (!usable(m, site, "zero_grad") || gr_error_stands()) return false;
-    zero_grad(m);
+    zero_grad(m, site);
     return true;
 }

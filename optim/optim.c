@@ -318,10 +318,7 @@ static inline void finish(parameter *p, gr_site site)
 {
     gr_tensor *x = p->tensor;
     if (gr_unlikely(!x->contiguous)) gr_kernels_of(x)->copy(x, p->state[ROW_MAJOR]);
-    x->storage->version++;
-    x->storage->changed_by = "step";
-    x->storage->changed_file = site.file;
-    x->storage->changed_line = site.line;
+    gr_storage_changed(x->storage, "step", site.file, site.line);
 }
 
 /* Parameters [from, to) of one dtype and device, those that have a gradient, in one call of the kernel. */
@@ -364,6 +361,6 @@ bool gr_zero_grad_optim_at(gr_optim *o, gr_site site)
             if (gr_unlikely(p->tensor->state != GR_LIVE))
                 return refuse_parameter(o->group, g, (uint32_t)(p - g->item), site, "zero_grad");
     for (const group *g = o->group; g < end; g++)
-        for (const parameter *p = g->item, *last = p + g->count; p < last; p++) p->tensor->has_grad = false;
+        for (const parameter *p = g->item, *last = p + g->count; p < last; p++) gr_gradient_absent(p->tensor, site);
     return true;
 }

@@ -31,7 +31,7 @@ same_cases() {
 # Not scalar, gemm, parallel, accuracy: loops of the CPU. Not faults, shortage: it is the host's memory that fails there, and
 # emulated_failures has those of the device's own.
 suites="kernels print csv csv_refused generator random tensor convert dtypes bfloat16 view view_rules reduce sums
-        powers across corners matmul autograd in_place hooks scopes histories gradients properties show graph anomaly tricky nn
+        powers across corners matmul autograd in_place hooks scopes histories given_up gradients properties show graph anomaly tricky nn
         optim tutorial errors misuse memory threads device emulated emulated_failures"
 if [ $# -gt 2 ]; then suites=${*:3}; fi
 echo "on cuda:0:"

@@ -31,6 +31,7 @@
     SUITE(hooks) \
     SUITE(scopes) \
     SUITE(histories) \
+    SUITE(given_up) \
     SUITE(gradients) \
     SUITE(properties) \
     SUITE(show) \

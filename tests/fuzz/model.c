@@ -235,6 +235,7 @@ void change(twin *x, term e)
 {
     for (int i = 0; i < x->f.count; i++) x->memory->cell[x->cell[i]] = e.a.v[i];
     x->memory->version++;
+    model.handed_out_changed |= x->memory->handed_out;
     x->magnitude = e.a.m;
     x->rounded = e.rounded;
     if (!e.node) return;
@@ -261,6 +262,7 @@ void gradient_dies(twin *leaf)
 void die(twin *x)
 {
     x->alive = false;
+    model.handed_out_changed |= x->memory->handed_out;
     for (int i = 0; i < model.hooks; i++) {
         hook *h = &model.hook[i];
         if (h->tensor == x && (!h->node || h->kind == HOOK_RETAIN)) h->there = false;

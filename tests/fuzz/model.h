@@ -8,7 +8,8 @@
 struct memory {
     int version;
     double *cell;
-    bool undefined; /* a gradient that was zeroed waits here */
+    bool undefined;  /* a gradient that was zeroed waits here */
+    bool handed_out; /* the result of a recorded pass, which further recorded gradients may read */
 };
 
 enum { OF_A_LEAF = -1 };
@@ -63,6 +64,7 @@ extern struct model {
     int open[MOST_SCOPES];    /* those that are, by depth */
     int twins, hooks, scopes, depth;
     bool standing;            /* an error */
+    bool handed_out_changed;  /* or freed: see pass.in_doubt */
 } model;
 
 void model_begin(void);

@@ -162,7 +162,7 @@ static node as_read(const node *n)
 static bool visit(pass *p, node *n)
 {
     if (n->used) return refuse(p, "its history was used");
-    if (n->derived) p->in_doubt |= may_read_changed(n);
+    if (n->derived) p->in_doubt |= may_read_changed(n) || model.handed_out_changed;
     else if (changed(n)) return refuse(p, changed(n));
     for (int k = 0; k < n->outputs; k++)
         if (n->has_gradient[k] && !run_hooks(n, k, NULL, &n->gradient[k])) return refuse(p, "a hook fails");
@@ -213,7 +213,7 @@ static bool collect(pass *p)
         if (p->result[i]) continue;
         const term g = x.node ? x.node->gradient[x.out] : found.leaf[place].gradient;
         p->result[i] = twin_of(gather(g, g.a.f, identity_index(g.a.f.count), 1), GR_FLOAT64);
-        p->result[i]->handed_out = p->create;
+        p->result[i]->handed_out = p->result[i]->memory->handed_out = p->create;
         p->result[i]->rounded = true;
     }
     return true;
