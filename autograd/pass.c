@@ -127,7 +127,7 @@ static bool commit_recorded(gr_thread *t, gr_task *task)
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
         if (!g) continue;
         gr_disown(t, g);
-        if (leaf->grad) gr_leaf_give_up_gradient(t, leaf);
+        if (leaf->grad) gr_gradient_give_up(t, leaf->grad);
         leaf->grad = g;
         leaf->has_grad = true;
     }
@@ -146,7 +146,7 @@ static void commit(gr_thread *t, gr_task *task)
             gr_storage_changed(leaf->grad->storage, task->op, task->site.file, task->site.line);
             gr_tensor_discard(t, g);
         } else {
-            if (leaf->grad) gr_leaf_give_up_gradient(t, leaf);
+            if (leaf->grad) gr_gradient_give_up(t, leaf->grad);
             leaf->grad = g;
             leaf->has_grad = true;
         }

@@ -37,27 +37,49 @@ static void forget_gradient(gr_thread *t, gr_tensor *g)
         if (t->history[i] == g) t->history[i] = t->history[--t->histories];
 }
 
-/* ---- gradients that are given up ---- */
+/* ---- the end of tensors ---- */
 
-/* Its memory ends. Calls and views may point to its header, as they may to any dead tensor's, but no scope owns it: it
- * waits until the scopes that open now have ended, or those that are then found to point to it. */
-void gr_gradient_retire(gr_thread *t, gr_tensor *g)
+static void end_gradient(gr_thread *t, gr_tensor *g, bool with_scope);
+
+/* Data and gradient end; the header waits for its scope. */
+static inline void kill(gr_thread *t, gr_tensor *x, bool with_scope, gr_site site)
+{
+    if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
+    if (x->value == 0 && x->grad) {
+        end_gradient(t, x->grad, with_scope);
+        x->grad = NULL;
+    }
+    gr_storage_drop(t, x->storage);
+    x->state = GR_DEAD;
+    x->died_file = site.file;
+    x->died_line = site.line;
+}
+
+/* Calls and views may point to the header of a gradient, as they may to any dead tensor's, but no scope owns it. Where it
+ * does not end with the scope of its leaf, it waits in limbo until the scopes that are open now have ended, or those that
+ * are then found to point to it. */
+static void end_gradient(gr_thread *t, gr_tensor *g, bool with_scope)
 {
     if (g->value) forget_gradient(t, g);
-    gr_storage_drop(t, g->storage);
-    g->state = GR_DEAD;
-    g->died_line = 0;
+    kill(t, g, with_scope, (gr_site){NULL, 0});
+    if (with_scope) {
+        gr_header_drop(t, g);
+        return;
+    }
     g->flags |= GR_IN_LIMBO;
     g->base_value = t->depth; /* at the end of a scope of this depth it is looked at again */
     g->grad = t->limbo;
     t->limbo = g;
 }
 
-void gr_leaf_give_up_gradient(gr_thread *t, gr_tensor *leaf)
+void gr_gradient_give_up(gr_thread *t, gr_tensor *g)
 {
-    gr_tensor *g = leaf->grad;
-    leaf->grad = NULL;
-    gr_gradient_retire(t, g);
+    end_gradient(t, g, false);
+}
+
+void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
+{
+    kill(t, x, false, site);
 }
 
 static inline void seen_at(gr_tensor *x, uint32_t depth)
@@ -104,33 +126,6 @@ static GR_COLD void limbo_sweep(gr_thread *t)
 }
 
 /* ---- ownership ---- */
-
-static inline void discard_gradient(gr_thread *t, gr_tensor *g)
-{
-    if (gr_unlikely(g->value != 0)) forget_gradient(t, g);
-    gr_tensor_discard(t, g);
-}
-
-/* Data and gradient end; the header waits for its scope. At the end of that, what may point to the gradient goes, too. */
-static inline void kill(gr_thread *t, gr_tensor *x, bool with_scope, gr_site site)
-{
-    if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
-    gr_tensor *g = x->value == 0 ? x->grad : NULL;
-    if (g) {
-        x->grad = NULL;
-        if (with_scope) discard_gradient(t, g);
-        else gr_gradient_retire(t, g);
-    }
-    gr_storage_drop(t, x->storage);
-    x->state = GR_DEAD;
-    x->died_file = site.file;
-    x->died_line = site.line;
-}
-
-void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
-{
-    kill(t, x, false, site);
-}
 
 GR_HOT void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site)
 {

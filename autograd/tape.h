@@ -284,8 +284,8 @@ void gr_retained_forget(gr_thread *t, const gr_tensor *x);
 /* ---- scopes (scope.c) ---- */
 /* Ends what was made after the first `keep` owned objects. */
 void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site);
-void gr_gradient_retire(gr_thread *t, gr_tensor *g);
-void gr_leaf_give_up_gradient(gr_thread *t, gr_tensor *leaf);
+/* The end of a leaf's gradient, or of a retained one. */
+void gr_gradient_give_up(gr_thread *t, gr_tensor *g);
 void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site);
 /* The gradient of this leaf has history on the tape, which ends with its scope. */
 bool gr_note_history(gr_thread *t, gr_tensor *gradient);

@@ -92,7 +92,7 @@ typedef struct gr_thread {
     struct gr_norm_list *norms; /* of gradients, when they are to be noted */
     gr_tensor **history; /* leaves' gradients that have one: it is cut when its scope ends */
     uint32_t histories, history_capacity;
-    gr_tensor *limbo;  /* gradients that were given up, chained through `grad`: see gr_gradient_retire */
+    gr_tensor *limbo;  /* gradients that were given up, chained through `grad`: see end_gradient */
     uint32_t wholes;   /* calls made of others that run, and */
     const char *whole; /* the public call made of others that runs: errors bear its name */
     uint32_t changed_from; /* the first place of an owned object whose history or owner has changed: see gr_compound_end */

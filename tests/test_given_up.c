@@ -111,6 +111,35 @@ START_TEST(a_header_waits_for_the_outermost_scope_that_points_to_it)
 }
 END_TEST
 
+/* With a gradient and a hook of its own. */
+START_TEST(a_gradient_that_was_made_a_leaf_ends_whole)
+{
+    int calls = 0;
+    for (int freed = 0; freed < 2; freed++) {
+        const gr_pool_use before = gr_pool_look(gr_self());
+        gr_scope scope = gr_scope_begin();
+        gr_tensor *x = LEAF(3, 4);
+        ck_assert(gr_backward(gr_sum(gr_square(x))));
+        gr_tensor *g = gr_requires_grad_(gr_grad(x), true);
+        gr_register_hook(g, doubled, &calls);
+        ck_assert(gr_backward(gr_sum(gr_square(g))));
+        EXPECT(gr_grad(g), 24, 32);
+        if (freed) {
+            accumulate_recorded(x);
+            ck_assert(gr_free(x));
+        }
+        gr_scope_end(scope);
+        const gr_pool_use after = gr_pool_look(gr_self());
+        ck_assert_int_eq(after.blocks, before.blocks);
+        ck_assert_int_eq(after.headers, before.headers);
+    }
+    gr_tensor *x = LEAF(3, 4);
+    for (int i = 0; i < 2 * GR_RING; i++) gr_backward(gr_sum(gr_requires_grad_(gr_zeros(1), true)));
+    ck_assert(gr_backward(gr_sum(x)));
+    ck_assert_int_eq(calls, 2);
+}
+END_TEST
+
 /* ---- zero_grad ---- */
 
 static bool zero_tensor(gr_tensor *x, gr_module *m, gr_optim *o)
@@ -167,6 +196,7 @@ Suite *given_up_suite(void)
                                   a_call_that_reads_a_freed_gradient_finds_no_other_tensor_there,
                                   headers_of_gradients_come_back,
                                   a_header_waits_for_the_outermost_scope_that_points_to_it,
+                                  a_gradient_that_was_made_a_leaf_ends_whole,
                                   what_has_read_a_gradient_is_not_walked_after_zero_grad,
                                   what_has_read_a_gradient_is_not_walked_after_another_backward};
     Suite *suite = suite_create("given_up");
