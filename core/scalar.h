@@ -4,7 +4,7 @@
  * rounded. No branches, but in pow_number, and no tables: a plain loop over any of them vectorises. log and log1p are right
  * to 1.02 ULP, exp to 0.92, sin and cos to 1.22, erf to 1.11, expm1 and tanh to 1.4, sigmoid to 2.41, log1p_exp to 1.9,
  * the gelus to 3.6, pow to 0.9.
- * float64: the C library's.
+ * float64: scalar_f64.h, as float32 where loops can be vectorised, else the C library's.
  *
  * Compile with -ffp-contract=off (nvcc: -fmad=false) and without flushing denormals;
  * -fno-math-errno and -fno-trapping-math let the loops vectorise.
@@ -456,94 +456,6 @@ GR_SCALAR float gr_gelu_tanh_slope_f32(float x)
     return 0 * fabsf(x) + (x < 0 ? w : 1 - w);
 }
 
-/* ---- float64 ---- */
-
-/* clang-format off */
-GR_SCALAR double gr_abs_f64(double x) { return fabs(x); }
-GR_SCALAR double gr_sign_f64(double x) { return (x > 0) - (x < 0); }
-GR_SCALAR double gr_sqrt_f64(double x) { return sqrt(x); }
-GR_SCALAR double gr_exp_f64(double x) { return exp(x); }
-GR_SCALAR double gr_expm1_f64(double x) { return expm1(x); }
-GR_SCALAR double gr_log_f64(double x) { return log(x); }
-GR_SCALAR double gr_log1p_f64(double x) { return log1p(x); }
-GR_SCALAR double gr_log1p_exp_f64(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
-GR_SCALAR double gr_sin_f64(double x) { return sin(x); }
-GR_SCALAR double gr_cos_f64(double x) { return cos(x); }
-GR_SCALAR double gr_tanh_f64(double x) { return tanh(x); }
-GR_SCALAR double gr_sigmoid_f64(double x) { return x < -700 ? exp(x) : 1 / (1 + exp(-x)); } /* e^709.8 overflows */
-GR_SCALAR double gr_erf_f64(double x) { return erf(x); }
-GR_SCALAR double gr_erfc_f64(double x) { return erfc(x); }
-GR_SCALAR double gr_pow_f64(double x, double y) { return pow(x, y); }
-/* clang-format on */
-
-GR_SCALAR double gr_pow_number_f64(double x, double y)
-{
-#define POWER(exponent, value) \
-    if (y == (exponent)) return value;
-    GR_POWERS(POWER, sqrt)
-#undef POWER
-    return gr_pow_f64(x, y);
-}
-
-/* An error in z = x / sqrt(2) comes out of erfc 2 z^2 times as large, one in v comes out of e^-|v|
- * |v| times. So the two gelus compute how far z and v are off, and correct by it. */
-
-/* The rounding error of a * b, exactly, where nothing over- or underflows. Dekker 1971. */
-GR_SCALAR double gr_product_error(double a, double b)
-{
-    double a_high = 134217729 * a, b_high = 134217729 * b; /* 2^27 + 1 */
-    a_high -= a_high - a;
-    b_high -= b_high - b;
-    double a_low = a - a_high, b_low = b - b_high;
-    return a_high * b_high - a * b + a_high * b_low + a_low * b_high + a_low * b_low;
-}
-
-/* P(x): erfc(z + error) = erfc(z) - error 2 e^(-z^2) / sqrt(pi) */
-GR_SCALAR double gr_gelu_share_f64(double x)
-{
-    double a = x < -40 ? 40 : x > 40 ? -40 : -x;
-    double z = a * GR_SQRT1_2;
-    double error = gr_product_error(a, GR_SQRT1_2) + a * GR_SQRT1_2_REST;
-    return 0.5 * (erfc(z) - error * (GR_2_SQRTPI * exp(-z * z)));
-}
-
-GR_SCALAR double gr_gelu_f64(double x)
-{
-    return x * gr_gelu_share_f64(x);
-}
-
-GR_SCALAR double gr_gelu_slope_f64(double x)
-{
-    return gr_gelu_share_f64(x) + x * exp(-0.5 * x * x) * GR_1_SQRT2PI;
-}
-
-/* e^-|v|, which is 0 long before |x| = 100; v = 2 sqrt(2 / pi) a (1 + cube). */
-GR_SCALAR double gr_gelu_tanh_decay_f64(double x)
-{
-    double a = fabs(x) > 100 ? 100 : fabs(x);
-    double cube = 0.044715 * (a * a), sum = 1 + cube, product = a * sum;
-    double cube_error = gr_product_error(0.044715, a * a) + 0.044715 * gr_product_error(a, a);
-    cube_error += 2.19602114270855964e-18 * (a * a); /* 0.044715's rest */
-    double larger = cube > 1 ? cube : 1, smaller = cube > 1 ? 1 : cube;
-    double sum_error = smaller - (sum - larger) + cube_error;
-    double error = gr_product_error(a, sum) + a * sum_error;
-    error = gr_product_error(GR_2SQRT2_PI, product) + GR_2SQRT2_PI * error;
-    error += product * GR_2SQRT2_PI_REST;
-    return exp(-GR_2SQRT2_PI * product) * (1 - error);
-}
-
-GR_SCALAR double gr_gelu_tanh_f64(double x)
-{
-    double e = gr_gelu_tanh_decay_f64(x);
-    return x * ((x < 0 ? e : 1) / (1 + e));
-}
-
-GR_SCALAR double gr_gelu_tanh_slope_f64(double x)
-{
-    double e = gr_gelu_tanh_decay_f64(x), s = 1 / (1 + e);
-    double a = fabs(x) > 100 ? 100 : x; /* its square stays finite */
-    double dv = GR_2SQRT2_PI * (1 + 3 * 0.044715 * a * a);
-    return (x < 0 ? e : 1) * s + x * (e * s * s) * dv;
-}
+#include "core/scalar_f64.h"
 
 #endif

@@ -63,13 +63,11 @@ typedef bool real;
 #if FLOATING
 #if IS(f64)
 #define OF(name) gr_##name##_f64
-#define sin(x) gr_sin_f64(x)
-#define cos(x) gr_cos_f64(x)
 #else
 #define OF(name) gr_##name##_f32
-#define sin(x) gr_sin_exact_f32(x)
-#define cos(x) gr_cos_exact_f32(x)
 #endif
+#define sin(x) OF(sin_exact)(x)
+#define cos(x) OF(cos_exact)(x)
 #define exp(x) OF(exp)(x)
 #define log(x) OF(log)(x)
 #define log1p(x) OF(log1p)(x)

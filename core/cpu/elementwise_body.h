@@ -13,6 +13,16 @@ GR_INLINE int NAME(is_nan)(real x)
 {
     return x != x;
 }
+GR_INLINE real NAME(sin_in)(enum mode mode, int *rare, real x)
+{
+    if (mode == SCAN) *rare |= NAME(gr_is_rare)(x);
+    return mode == FAST ? NAME(gr_sin)(x) : mode == EXACT ? NAME(gr_sin_exact)(x) : 0;
+}
+GR_INLINE real NAME(cos_in)(enum mode mode, int *rare, real x)
+{
+    if (mode == SCAN) *rare |= NAME(gr_is_rare)(x);
+    return mode == FAST ? NAME(gr_cos)(x) : mode == EXACT ? NAME(gr_cos_exact)(x) : 0;
+}
 GR_INLINE real NAME(pow_in)(enum mode mode, real a, real b)
 {
     return mode == NUMBER ? NAME(gr_pow_number)(a, b) : NAME(gr_pow)(a, b);
@@ -124,7 +134,7 @@ GR_INLINE void NAME(run)(NAME(row) *row, enum mode mode, unsigned steps, real *t
 /* In blocks where sin or cos take part, of rows with one operand. */
 GR_INLINE void NAME(blocks)(NAME(row) *row, enum need need, unsigned steps, real *to, bool sums, NAME(operands) o, int64_t n)
 {
-    if (need != SCANNED || sizeof(real) == sizeof(double)) {
+    if (need != SCANNED) {
         NAME(run)(row, FAST, steps, to, sums, o, n);
         return;
     }

@@ -127,24 +127,12 @@ enum { LINE = 64, PAGE = 1024 };
 #define FLOATING
 #define real float
 #define NAME(name) name##_f32
-GR_INLINE float sin_in_f32(enum mode mode, int *rare, float x)
-{
-    if (mode == SCAN) *rare |= gr_is_rare_f32(x);
-    return mode == FAST ? gr_sin_f32(x) : mode == EXACT ? gr_sin_exact_f32(x) : 0;
-}
-GR_INLINE float cos_in_f32(enum mode mode, int *rare, float x)
-{
-    if (mode == SCAN) *rare |= gr_is_rare_f32(x);
-    return mode == FAST ? gr_cos_f32(x) : mode == EXACT ? gr_cos_exact_f32(x) : 0;
-}
 #include "core/cpu/elementwise_body.h"
 #undef real
 #undef NAME
 
 #define real double
 #define NAME(name) name##_f64
-#define sin_in_f64(mode, rare, x) gr_sin_f64(x)
-#define cos_in_f64(mode, rare, x) gr_cos_f64(x)
 #include "core/cpu/elementwise_body.h"
 #undef real
 #undef NAME
