@@ -7,6 +7,7 @@
 #include "autograd/elementwise.h"
 #include "core/cpu/isa.h"
 #include "core/cpu/loops.h"
+#include "core/scalar.h"
 #include "gradus.h"
 #include "tests/draw.h"
 #include "tests/look.h"
@@ -49,21 +50,37 @@ END_TEST
 /* ---- the same bits on every instruction set ---- */
 
 enum { COUNT = 1 << 16 };
-static float input_f32[2][COUNT], upstream_f32[COUNT];
+/* By dtype, of which there are two: floats and doubles. */
+static union {
+    float f32[COUNT];
+    double f64[COUNT];
+} input[2], upstream, value[3];
 
 /* All exponents, both signs, zeros, infinities, NaN; the second array is of moderate size. */
-static void make_inputs(void)
+static void make_inputs(gr_dtype dtype)
 {
+    const double edges[] = {0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN, 1, -1, 20, 0x1p20, 0x1p21};
     uint64_t state = 1;
     for (int i = 0; i < COUNT; i++) {
-        const uint32_t bits = (uint32_t)draw(&state);
-        memcpy(&input_f32[0][i], &bits, sizeof bits);
-        if (i % 2) input_f32[0][i] = (float)draw_between(&state, -8, 8);
-        input_f32[1][i] = (float)draw_between(&state, -4, 4);
-        upstream_f32[i] = (float)draw_between(&state, -2, 2);
+        const uint64_t bits = draw(&state);
+        const uint32_t half = (uint32_t)bits;
+        double any = 0, moderate = draw_between(&state, -4, 4), dy = draw_between(&state, -2, 2);
+        memcpy(&any, &bits, sizeof bits);
+        if (i % 2) any = draw_between(&state, -8, 8);
+        if (i < (int)(sizeof edges / sizeof *edges)) any = edges[i];
+        if (dtype == GR_FLOAT64) {
+            input[0].f64[i] = any, input[1].f64[i] = moderate, upstream.f64[i] = dy;
+        } else {
+            input[1].f32[i] = (float)moderate, upstream.f32[i] = (float)dy;
+            if (i % 2 || i < (int)(sizeof edges / sizeof *edges)) input[0].f32[i] = (float)any;
+            else memcpy(&input[0].f32[i], &half, sizeof half);
+        }
     }
-    const float edges[] = {0.0f, -0.0f, (float)INFINITY, -(float)INFINITY, (float)NAN, 1, -1, 20, 0x1p20f, 0x1p21f};
-    memcpy(input_f32[0], edges, sizeof edges);
+}
+
+static double element(gr_dtype dtype, const void *array, int i)
+{
+    return dtype == GR_FLOAT64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
 }
 
 static const gr_elementwise_loops *loops_of(int isa, int dtype)
@@ -74,36 +91,60 @@ static const gr_elementwise_loops *loops_of(int isa, int dtype)
 }
 
 /* Bits are equal, or both are NaN (whose sign and payload no instruction set promises). */
-static void compare(const char *name, int isa, const float *base, const float *other, const float *x)
+static void compare(const char *name, int isa, gr_dtype dtype)
 {
-    for (int i = 0; i < COUNT; i++)
-        if (memcmp(&base[i], &other[i], sizeof base[i]) && !(isnan(base[i]) && isnan(other[i])))
-            ck_abort_msg("%s(%a, %a): instruction set %d gives %a, the base %a", name, (double)x[i],
-                         (double)input_f32[1][i], isa, (double)other[i], (double)base[i]);
+    for (int i = 0; i < COUNT; i++) {
+        const double base = element(dtype, &value[0], i), other = element(dtype, &value[isa], i);
+        if (memcmp(&base, &other, sizeof base) && !(isnan(base) && isnan(other)))
+            ck_abort_msg("%s(%a, %a) of %s: instruction set %d gives %a, the base %a", name, element(dtype, &input[0], i),
+                         element(dtype, &input[1], i), gr_dtype_name[dtype], isa, other, base);
+    }
 }
 
-START_TEST(float32_rows_give_the_same_bits_on_every_instruction_set)
+START_TEST(rows_of_floats_give_the_same_bits_on_every_instruction_set)
 {
-    static float y[3][COUNT], dx[3][COUNT];
     static const double param[2] = {1, 20};
-    make_inputs();
-    const void *in[3] = {input_f32[0], input_f32[1], upstream_f32};
+    const void *in[3] = {&input[0], &input[1], &upstream};
+    const gr_dtype dtype = _i ? GR_FLOAT64 : GR_FLOAT32;
     int compared = 0;
+    make_inputs(dtype);
     for (int row = 0; row < GR_ELEMENTWISE_COUNT; row++) {
         if (gr_rows[row].gives_bool) continue;
+        static double y[COUNT];
         for (int isa = 0; isa <= gr_cpu_isa(); isa++) {
-            loops_of(isa, GR_FLOAT32)->forward[row](y[isa], in, 7, COUNT, param);
-            compare(gr_row_op[row].name, isa, y[0], y[isa], input_f32[0]);
+            loops_of(isa, dtype)->forward[row](&value[isa], in, 7, COUNT, param);
+            compare(gr_row_op[row].name, isa, dtype);
         }
+        memcpy(y, &value[0], sizeof y);
         for (int operand = 0; operand < gr_rows[row].operands; operand++)
             for (int isa = 0; isa <= gr_cpu_isa(); isa++) {
-                loops_of(isa, GR_FLOAT32)->back[row][operand](dx[isa], false, upstream_f32, in, 7, y[0], COUNT, param);
-                compare(gr_row_op[row].name, isa, dx[0], dx[isa], input_f32[0]);
+                loops_of(isa, dtype)->back[row][operand](&value[isa], false, &upstream, in, 7, y, COUNT, param);
+                compare(gr_row_op[row].name, isa, dtype);
                 compared++;
             }
     }
     ck_assert_int_gt(compared, 30);
     if (gr_cpu_isa() < 2) printf("note: this machine runs instruction sets 0 to %d of 2\n", gr_cpu_isa());
+}
+END_TEST
+
+/* Blocks that hold arguments beyond what the fast formulas are made for, and blocks that do not. */
+START_TEST(loops_take_the_sin_and_cos_of_any_size)
+{
+    for (int k = 0; k < 4; k++) {
+        const gr_dtype dtype = k % 2 ? GR_FLOAT64 : GR_FLOAT32;
+        make_inputs(dtype);
+        const void *in[1] = {&input[0]};
+        loops_of(gr_cpu_isa(), dtype)->forward[k / 2 ? GR_E_cos : GR_E_sin](&value[0], in, 1, COUNT, NULL);
+        for (int i = 0; i < COUNT; i++) {
+            const double x = element(dtype, &input[0], i), y = element(dtype, &value[0], i);
+            const float f = (float)x;
+            const double exact = dtype == GR_FLOAT64 ? (k / 2 ? gr_cos_exact_f64(x) : gr_sin_exact_f64(x))
+                                                     : (double)(k / 2 ? gr_cos_exact_f32(f) : gr_sin_exact_f32(f));
+            ck_assert_msg(y == exact || (isnan(y) && isnan(exact)), "%s of %s %a is %a, not %a", k / 2 ? "cos" : "sin",
+                          gr_dtype_name[dtype], x, y, exact);
+        }
+    }
 }
 END_TEST
 
@@ -354,10 +395,10 @@ START_TEST(loops_write_what_they_should_and_no_more)
 {
     static float guarded[400];
     static const double param[2] = {1, 20};
-    make_inputs();
+    make_inputs(GR_FLOAT32);
     for (int n = 1; n <= 257; n += n < 70 ? 1 : 11)
         for (int shift = 0; shift < 3; shift++) { /* misaligned by one or two elements */
-            const void *in[3] = {input_f32[1] + shift, input_f32[1] + shift, input_f32[1] + shift};
+            const void *in[3] = {input[1].f32 + shift};
             for (size_t i = 0; i < 400; i++) guarded[i] = -77;
             loops_of(gr_cpu_isa(), GR_FLOAT32)->forward[GR_E_exp](guarded + 8 + shift, in, 1, n, param);
             for (int i = 0; i < 400; i++) {
@@ -417,7 +458,8 @@ Suite *kernels_suite(void)
     TCase *c = tcase_create("kernels");
     tcase_add_test(c, no_required_kernel_is_missing);
     tcase_add_test(c, a_devices_memory_holds_what_is_sent);
-    tcase_add_test(c, float32_rows_give_the_same_bits_on_every_instruction_set);
+    tcase_add_loop_test(c, rows_of_floats_give_the_same_bits_on_every_instruction_set, 0, 2);
+    tcase_add_test(c, loops_take_the_sin_and_cos_of_any_size);
     tcase_add_test(c, loops_past_the_caches_give_the_same_bits);
     tcase_add_test(c, a_result_larger_than_the_caches_has_the_same_bits);
     tcase_add_test(c, large_gradients_are_added);
