@@ -243,7 +243,7 @@ START_TEST(reductions_give_the_same_bits_on_every_instruction_set)
 }
 END_TEST
 
-/* Every row on every dtype that it takes: float64 is the C library's on all instruction sets. */
+/* Every row on every dtype that it takes. */
 static void check_rows(gr_dtype dtype, int64_t n, int isa)
 {
     static const double param[2] = {1, 20};
