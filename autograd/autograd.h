@@ -17,7 +17,8 @@ GR_API gr_tensor *gr_requires_grad__at(gr_tensor *t, bool on, gr_site site);
  * there is none. It belongs to t. */
 GR_API gr_tensor *gr_grad_at(const gr_tensor *t, gr_site site);
 GR_API bool gr_has_grad_at(const gr_tensor *t, gr_site site);
-/* Forgets the gradient; its memory waits for the next, so a call that has read it can no longer be walked back through. */
+/* Forgets the gradient. If that has no history, its memory waits for the next one: what has read it can no longer be walked
+ * back through. */
 GR_API bool gr_zero_grad_tensor_at(gr_tensor *t, gr_site site);
 /* Makes the gradient of a result available by gr_grad after backward; those of further passes are added. Fails when t does
  * not require grad. */

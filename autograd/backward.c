@@ -103,8 +103,9 @@ static inline gr_tensor *gradient_of(const gr_slot *slot)
 static inline gr_tensor *fresh_gradient(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place)
 {
     gr_tensor *x = slot->tensor, *waits = task->accumulates ? gradient_of(slot) : NULL;
-    if (waits && !x->has_grad && waits->key == x->key && !waits->value) {
+    if (waits && !x->has_grad && waits->key == x->key && !waits->value && !waits->requires_grad && !(waits->flags & GR_HOOKED)) {
         x->grad = NULL;
+        gr_storage_changed(waits->storage, task->op, task->site.file, task->site.line);
         ((gr_pending *)(void *)((char *)place - offsetof(gr_pending, gradient)))->waited = true;
         return *place = waits;
     }

@@ -30,7 +30,7 @@ static hook *append(gr_thread *t, gr_tensor *x, gr_site site, const char *op)
 static void erase(gr_thread *t, uint32_t i)
 {
     hook *h = &t->hook[i];
-    if (h->gradient) gr_gradient_give_up(t, h->gradient);
+    if (h->gradient) gr_gradient_give_up(t, &h->gradient);
     if (h->arrived) gr_tensor_discard(t, h->arrived);
     t->hooks--;
     memmove(h, h + 1, (t->hooks - i) * sizeof *h);
@@ -179,8 +179,7 @@ void gr_retained_forget(gr_thread *t, const gr_tensor *x)
 {
     hook *h = retained(x);
     if (!h || !h->gradient) return;
-    gr_gradient_give_up(t, h->gradient);
-    h->gradient = NULL;
+    gr_gradient_give_up(t, &h->gradient);
 }
 
 void gr_hooks_settle(gr_thread *t, uint32_t pass, bool ok)

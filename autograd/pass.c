@@ -7,6 +7,7 @@
 
 bool gr_task_begin(gr_thread *t, gr_task *task)
 {
+    if (!t->task) gr_limbo_look(t);
     const uint32_t count = task->high >= task->low ? task->high - task->low + 1 : 0;
     task->gradient = NULL;
     task->gradient_block = NULL;
@@ -47,12 +48,14 @@ void gr_task_end(gr_thread *t, gr_task *task, bool ok)
 {
     if (gr_unlikely(!ok)) undo_walk(t, task);
     for (uint32_t i = 0; i < task->pending_count; i++) {
-        const gr_pending *p = &task->pending[i];
+        gr_pending *p = &task->pending[i];
         if (!p->gradient || task->create_graph) continue;
         if (p->waited && gr_takes_gradient(p->leaf) && !p->leaf->grad)
             p->leaf->grad = p->gradient;
+        else if (p->waited)
+            gr_gradient_give_up(t, &p->gradient);
         else
-            gr_tensor_discard(t, p->gradient);
+            gr_gradient_drop(t, p->gradient);
     }
     if (gr_unlikely(t->hooks)) gr_hooks_settle(t, task->serial, ok);
     if (task->gradient_block) gr_storage_drop(t, task->gradient_block);
@@ -125,9 +128,9 @@ static bool commit_recorded(gr_thread *t, gr_task *task)
     }
     for (uint32_t i = 0; i < task->pending_count; i++) {
         gr_tensor *leaf = task->pending[i].leaf, *g = task->pending[i].gradient;
-        if (!g) continue;
+        if (!g || !gr_takes_gradient(leaf)) continue; /* it was the gradient of a leaf before */
         gr_disown(t, g);
-        if (leaf->grad) gr_gradient_give_up(t, leaf->grad);
+        if (leaf->grad) gr_gradient_give_up(t, &leaf->grad);
         leaf->grad = g;
         leaf->has_grad = true;
     }
@@ -144,9 +147,9 @@ static void commit(gr_thread *t, gr_task *task)
         if (leaf->has_grad) {
             gr_kernels_of(leaf)->accumulate(leaf->grad, g);
             gr_storage_changed(leaf->grad->storage, task->op, task->site.file, task->site.line);
-            gr_tensor_discard(t, g);
+            gr_gradient_drop(t, g);
         } else {
-            if (leaf->grad) gr_gradient_give_up(t, leaf->grad);
+            if (leaf->grad) gr_gradient_give_up(t, &leaf->grad);
             leaf->grad = g;
             leaf->has_grad = true;
         }

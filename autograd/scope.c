@@ -39,16 +39,13 @@ static void forget_gradient(gr_thread *t, gr_tensor *g)
 
 /* ---- the end of tensors ---- */
 
-static void end_gradient(gr_thread *t, gr_tensor *g, bool with_scope);
+static void end_gradient(gr_thread *t, gr_tensor **place, bool with_scope);
 
 /* Data and gradient end; the header waits for its scope. */
 static inline void kill(gr_thread *t, gr_tensor *x, bool with_scope, gr_site site)
 {
     if (gr_unlikely(x->flags & GR_HOOKED)) gr_hooks_forget_tensor(t, x);
-    if (x->value == 0 && x->grad) {
-        end_gradient(t, x->grad, with_scope);
-        x->grad = NULL;
-    }
+    if (x->value == 0 && x->grad) end_gradient(t, &x->grad, with_scope);
     gr_storage_drop(t, x->storage);
     x->state = GR_DEAD;
     x->died_file = site.file;
@@ -56,10 +53,11 @@ static inline void kill(gr_thread *t, gr_tensor *x, bool with_scope, gr_site sit
 }
 
 /* Calls and views may point to the header of a gradient, as they may to any dead tensor's, but no scope owns it. Where it
- * does not end with the scope of its leaf, it waits in limbo until the scopes that are open now have ended, or those that
- * are then found to point to it. */
-static void end_gradient(gr_thread *t, gr_tensor *g, bool with_scope)
+ * does not end with the scope of its leaf, it waits in limbo until nothing points to it. */
+static void end_gradient(gr_thread *t, gr_tensor **place, bool with_scope)
 {
+    gr_tensor *g = *place;
+    *place = NULL;
     if (g->value) forget_gradient(t, g);
     kill(t, g, with_scope, (gr_site){NULL, 0});
     if (with_scope) {
@@ -67,14 +65,14 @@ static void end_gradient(gr_thread *t, gr_tensor *g, bool with_scope)
         return;
     }
     g->flags |= GR_IN_LIMBO;
-    g->base_value = t->depth; /* at the end of a scope of this depth it is looked at again */
-    g->grad = t->limbo;
+    g->next_in_limbo = t->limbo;
     t->limbo = g;
+    t->limbos++;
 }
 
-void gr_gradient_give_up(gr_thread *t, gr_tensor *g)
+void gr_gradient_give_up(gr_thread *t, gr_tensor **place)
 {
-    end_gradient(t, g, false);
+    end_gradient(t, place, false);
 }
 
 void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
@@ -82,47 +80,39 @@ void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site)
     kill(t, x, false, site);
 }
 
-static inline void seen_at(gr_tensor *x, uint32_t depth)
+static inline void mark(gr_tensor *x)
 {
-    if (x && x->flags & GR_IN_LIMBO && depth < x->base_value) x->base_value = depth;
+    if (x && x->flags & GR_IN_LIMBO) x->is_pointed_to = true;
 }
 
-/* base_value becomes the depth of the outermost scope whose calls or views point there, UINT32_MAX where none does. */
-static void find_pointers(gr_thread *t)
+/* What calls and views point to. Returns how many there are of these. */
+static uint32_t mark_limbo(gr_thread *t)
 {
-    for (gr_tensor *g = t->limbo; g; g = g->grad) g->base_value = UINT32_MAX;
-    uint32_t depth = t->depth;
-    for (gr_call *c = t->tape.last; c; c = c->previous) {
-        while (depth > 0 && c->first_value <= t->scope[depth].tape.values) depth--;
+    uint32_t calls = 0;
+    for (gr_tensor *g = t->limbo; g; g = g->next_in_limbo) g->is_pointed_to = false;
+    for (gr_call *c = t->tape.last; c; c = c->previous, calls++)
         for (int i = 0; i < c->inputs + c->outputs; i++)
-            if (i >= c->inputs || !gr_is_number(c, i)) seen_at(c->slot[i].tensor, depth);
-    }
-    depth = 0;
+            if (i >= c->inputs || !gr_is_number(c, i)) mark(c->slot[i].tensor);
     for (uint32_t i = 0; i < t->owned_count; i++) {
-        while (depth < t->depth && t->scope[depth + 1].owned <= i) depth++;
         const gr_tensor *x = (t->owned[i] & 3) == GR_OWNS_TENSOR ? (const gr_tensor *)t->owned[i] : NULL;
-        if (x && x->state == GR_LIVE) seen_at(x->base, depth);
+        if (x && x->state == GR_LIVE) mark(x->base);
     }
+    return calls + t->owned_count;
 }
 
-/* Headers that nothing points to any more go back. */
-static GR_COLD void limbo_sweep(gr_thread *t)
+/* Headers that nothing points to go back. The next time is when as many have come as pay for looking. */
+void gr_limbo_sweep(gr_thread *t)
 {
-    bool due = false;
-    for (const gr_tensor *g = t->limbo; g; g = g->grad) due |= g->base_value > t->depth;
-    if (!due) return;
-    find_pointers(t);
-    gr_tensor *kept = NULL;
-    for (gr_tensor *g = t->limbo, *next; g; g = next) {
-        next = g->grad;
-        if (g->base_value == UINT32_MAX) {
-            gr_header_drop(t, g);
+    const uint32_t looked_at = mark_limbo(t);
+    for (gr_tensor **place = &t->limbo, *g; (g = *place);)
+        if (g->is_pointed_to) {
+            place = &g->next_in_limbo;
         } else {
-            g->grad = kept;
-            kept = g;
+            *place = g->next_in_limbo;
+            gr_header_drop(t, g);
+            t->limbos--;
         }
-    }
-    t->limbo = kept;
+    t->limbo_room = GR_LIMBO_ROOM + 2 * t->limbos + looked_at / GR_LIMBO_ROOM;
 }
 
 /* ---- ownership ---- */
@@ -230,7 +220,7 @@ GR_HOT bool gr_scope_end_at(gr_scope scope, gr_site site)
     tape_back(t, &s->tape);
     t->recording = s->was_recording;
     t->depth = scope.depth - 1;
-    if (gr_unlikely(t->limbo != NULL)) limbo_sweep(t);
+    gr_limbo_look(t);
     return true;
 }
 
@@ -267,11 +257,11 @@ static uint32_t keep_entry(gr_thread *t, uint32_t owned_at)
     return first;
 }
 
-/* Whether base belongs to the scope that owns what is at `place`, or to one around it. */
+/* Whether base lives, and belongs to the scope that owns what is at `place`, or to one around it. */
 static bool outlives(const gr_thread *t, const gr_tensor *base, uint32_t place)
 {
     const uint32_t depth = depth_of(t, place);
-    return base->owned_at < (depth < t->depth ? t->scope[depth + 1].owned : t->owned_count);
+    return base->state == GR_LIVE && base->owned_at < (depth < t->depth ? t->scope[depth + 1].owned : t->owned_count);
 }
 
 gr_tensor *gr_keep_tensor_at(gr_tensor *x, gr_site site)
@@ -336,7 +326,7 @@ void gr_thread_close(gr_thread *t)
     t->depth = 0;
     gr_owned_release(t, 0, (gr_site){"thread end", 1});
     gr_hooks_forget_values(t, 0);
-    for (gr_tensor *g = t->limbo; g; g = g->grad) gr_header_drop(t, g);
+    for (gr_tensor *g = t->limbo; g; g = g->next_in_limbo) gr_header_drop(t, g);
     gr_deallocate(t->hook);
     gr_norms_forget(t);
     gr_deallocate(t->history);

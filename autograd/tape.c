@@ -221,7 +221,9 @@ static void note_change(gr_thread *t, gr_tensor *x)
 {
     const uint32_t place = x->owned_at == GR_NOT_OWNED ? 0 : x->owned_at;
     if (place < t->changed_from) t->changed_from = place;
-    if (!x->value && x->grad) gr_gradient_give_up(t, x->grad);
+    if (x->value || !x->grad) return;
+    gr_gradient_give_up(t, &x->grad);
+    x->has_grad = false;
 }
 
 void gr_call_record(gr_call *c, gr_thread *t, uint32_t oldest, uint32_t reads)

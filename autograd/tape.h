@@ -232,10 +232,24 @@ static inline bool gr_takes_gradient(const gr_tensor *leaf)
 /* Where the gradient of a slot's value collects; NULL: not wanted, or an error. And memory for what comes there first. */
 gr_tensor **gr_task_collects(gr_thread *t, gr_task *task, const gr_slot *slot);
 gr_tensor *gr_task_fresh(gr_thread *t, gr_task *task, const gr_slot *slot, gr_tensor **place);
-/* Gives up what has collected. */
+/* The end of a gradient that the program may have looked at, while calls and views may point to it; *place becomes NULL. */
+void gr_gradient_give_up(gr_thread *t, gr_tensor **place);
+enum { GR_LIMBO_ROOM = 64 };
+void gr_limbo_sweep(gr_thread *t);
+/* Where no call is being made: a pass begins, a scope has ended. */
+static inline void gr_limbo_look(gr_thread *t)
+{
+    if (gr_unlikely(t->limbos > t->limbo_room)) gr_limbo_sweep(t);
+}
+static inline void gr_gradient_drop(gr_thread *t, gr_tensor *g)
+{
+    if (gr_unlikely(t->hooks != 0)) gr_gradient_give_up(t, &g);
+    else gr_tensor_discard(t, g);
+}
+/* Gives up what has collected, which hooks may have looked at. */
 static inline void gr_drop_gradient(gr_thread *t, const gr_task *task, gr_tensor **place)
 {
-    if (*place && !task->create_graph) gr_tensor_discard(t, *place);
+    if (*place && !task->create_graph) gr_gradient_drop(t, *place);
     *place = NULL;
 }
 /* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */
@@ -284,8 +298,6 @@ void gr_retained_forget(gr_thread *t, const gr_tensor *x);
 /* ---- scopes (scope.c) ---- */
 /* Ends what was made after the first `keep` owned objects. */
 void gr_owned_release(gr_thread *t, uint32_t keep, gr_site site);
-/* The end of a leaf's gradient, or of a retained one. */
-void gr_gradient_give_up(gr_thread *t, gr_tensor *g);
 void gr_tensor_kill(gr_thread *t, gr_tensor *x, gr_site site);
 /* The gradient of this leaf has history on the tape, which ends with its scope. */
 bool gr_note_history(gr_thread *t, gr_tensor *gradient);

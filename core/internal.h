@@ -92,7 +92,8 @@ typedef struct gr_thread {
     struct gr_norm_list *norms; /* of gradients, when they are to be noted */
     gr_tensor **history; /* leaves' gradients that have one: it is cut when its scope ends */
     uint32_t histories, history_capacity;
-    gr_tensor *limbo;  /* gradients that were given up, chained through `grad`: see end_gradient */
+    gr_tensor *limbo;  /* gradients that were given up: see end_gradient */
+    uint32_t limbos, limbo_room; /* more than that, and they are looked through */
     uint32_t wholes;   /* calls made of others that run, and */
     const char *whole; /* the public call made of others that runs: errors bear its name */
     uint32_t changed_from; /* the first place of an owned object whose history or owner has changed: see gr_compound_end */
@@ -415,11 +416,12 @@ static inline void gr_storage_changed(gr_storage *s, const char *by, const char 
     s->changed_file = file;
     s->changed_line = line;
 }
-/* x's gradient is marked absent. Its memory will be used again, so what has read it must not be walked back through. */
+/* x's gradient is marked absent. Without a history its memory will be used again, so what has read it must not be walked
+ * back through. */
 static inline void gr_gradient_absent(gr_tensor *x, gr_site site)
 {
     x->has_grad = false;
-    if (x->grad && !x->value) gr_storage_changed(x->grad->storage, "zero_grad", site.file, site.line);
+    if (x->grad && !x->value && !x->grad->value) gr_storage_changed(x->grad->storage, "zero_grad", site.file, site.line);
 }
 _Static_assert(offsetof(gr_tensor, device) == offsetof(gr_tensor, state) + 2, "gr_header_init shifts it there");
 static inline bool gr_attach_memory(gr_thread *t, gr_tensor *x)

@@ -75,13 +75,17 @@ struct gr_tensor {
     union {
         struct gr_call *call; /* value != 0: that made the value */
         gr_tensor *grad;      /* leaf: the accumulated gradient, owned by it */
+        gr_tensor *next_in_limbo;
     };
     union {
         gr_tensor *base;       /* view of a tensor whose history it follows, even when that was freed; or NULL */
         const char *died_file; /* dead: where its scope ended */
     };
     gr_axis axis[GR_MAX_DIMS];
-    uint32_t base_value;  /* base's value when this view's history was recorded */
+    union {
+        uint32_t base_value; /* base's value when this view's history was recorded */
+        bool is_pointed_to;  /* in limbo: see gr_limbo_sweep */
+    };
 };
 
 #endif

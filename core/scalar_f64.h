@@ -2,8 +2,8 @@
  *
  * exp, expm1, log, log1p, sin, cos, tanh, sigmoid are own formulas of + - * / and bit moves, without branches or tables and
  * without fused multiply-adds, which a base processor has not: plain loops over them vectorise, and the bits agree wherever
- * these operations are correctly rounded. exp and log are right to 0.9 ULP, log1p, sin and cos to 1.1, expm1 to 1.4,
- * log1p_exp to 2, tanh to 2.3, sigmoid to 2.6; erf, pow and sin and cos of |x| > 2^20 are the C library's. */
+ * these operations are correctly rounded. log and log1p are right to 0.9 ULP, exp to 1, expm1, sin and cos to 1.4,
+ * log1p_exp to 1.7, tanh and sigmoid to 2.6; erf, pow and sin and cos of |x| > 2^20 are the C library's. */
 #ifndef GR_SCALAR_F64_H
 #define GR_SCALAR_F64_H
 

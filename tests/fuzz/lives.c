@@ -46,6 +46,7 @@ void run_free(const uint8_t *a)
     twin *x = pick(a[FIRST], ANY, a);
     if (!x) return;
     const bool may = x->alive && x->depth != OF_A_LEAF;
+    if (may) model.handed_out_changed |= x->memory->handed_out;
     if (may) die(x);
     settle_answer(a, gr_free_tensor_at(x->real, here()), may);
 }
@@ -98,8 +99,8 @@ void run_zero_grad(const uint8_t *a)
     twin *x = pick(a[FIRST], FLOAT, a);
     if (!x) return;
     const bool may = x->alive && !model.standing, has = may && !x->node && x->has_gradient;
-    if (has) { /* what reads it may read anything from now on */
-        x->has_gradient = false;
+    if (has) x->has_gradient = false;
+    if (has && !x->gradient->node) { /* what reads it may read anything from now on */
         x->gradient->memory->undefined = true;
         x->gradient->memory->version++;
     }

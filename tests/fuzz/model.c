@@ -262,7 +262,6 @@ void gradient_dies(twin *leaf)
 void die(twin *x)
 {
     x->alive = false;
-    model.handed_out_changed |= x->memory->handed_out;
     for (int i = 0; i < model.hooks; i++) {
         hook *h = &model.hook[i];
         if (h->tensor == x && (!h->node || h->kind == HOOK_RETAIN)) h->there = false;

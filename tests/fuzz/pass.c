@@ -265,6 +265,16 @@ bool pass_run(pass *p)
     return ok;
 }
 
+/* Whether it is written where the gradient was that waits with the leaf, or added to the one there. */
+static bool stays(const twin *leaf, bool recorded)
+{
+    const twin *before = leaf->gradient;
+    if (!before || recorded || leaf->has_gradient) return before && !recorded;
+    bool hooked = false;
+    for (int i = 0; i < model.hooks; i++) hooked |= model.hook[i].tensor == before;
+    return !before->node && !before->wants && !hooked;
+}
+
 /* A recorded gradient is a tensor of its own, with a history; one that is not is added into what is there. */
 static void commit_leaf(const pass *p, twin *leaf, term g)
 {
@@ -281,7 +291,7 @@ static void commit_leaf(const pass *p, twin *leaf, term g)
         g = apply2(ADD, use(before), g);
     else if (p->create)
         g = gather(g, g.a.f, identity_index(g.a.f.count), 1);
-    if (before && !p->create && (accumulates || !before->node)) { /* it stays the same tensor */
+    if (stays(leaf, p->create)) {
         memcpy(before->memory->cell, g.a.v, sizeof(double) * (size_t)g.a.f.count);
         before->memory->version++;
         before->memory->undefined = false;
