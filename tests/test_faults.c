@@ -100,6 +100,7 @@ static live live_now(void)
 {
     gr_thread *t = gr_self();
     gr_pool_release(t);
+    gr_limbo_sweep(t);
     const gr_pool_use use = gr_pool_look(t);
     const void *const arrays[] = {t, t->scope, t->owned, t->ready, t->chunk, t->hook, t->history, t->refreshed};
     live l = {allocation_live() - use.slabs - (int64_t)t->chunks, use.blocks, use.headers};
