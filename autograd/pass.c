@@ -55,7 +55,7 @@ void gr_task_end(gr_thread *t, gr_task *task, bool ok)
         else if (p->waited)
             gr_gradient_give_up(t, &p->gradient);
         else
-            gr_gradient_drop(t, p->gradient);
+            gr_end_gradient(t, p->gradient);
     }
     if (gr_unlikely(t->hooks)) gr_hooks_settle(t, task->serial, ok);
     if (task->gradient_block) gr_storage_drop(t, task->gradient_block);
@@ -147,7 +147,7 @@ static void commit(gr_thread *t, gr_task *task)
         if (leaf->has_grad) {
             gr_kernels_of(leaf)->accumulate(leaf->grad, g);
             gr_storage_changed(leaf->grad->storage, task->op, task->site.file, task->site.line);
-            gr_gradient_drop(t, g);
+            gr_end_gradient(t, g);
         } else {
             if (leaf->grad) gr_gradient_give_up(t, &leaf->grad);
             leaf->grad = g;

@@ -241,15 +241,16 @@ static inline void gr_limbo_look(gr_thread *t)
 {
     if (gr_unlikely(t->limbos > t->limbo_room)) gr_limbo_sweep(t);
 }
-static inline void gr_gradient_drop(gr_thread *t, gr_tensor *g)
+/* The end of a pass's gradient, which hooks may have looked at. */
+static inline void gr_end_gradient(gr_thread *t, gr_tensor *g)
 {
     if (gr_unlikely(t->hooks != 0)) gr_gradient_give_up(t, &g);
     else gr_tensor_discard(t, g);
 }
-/* Gives up what has collected, which hooks may have looked at. */
+/* The end of what has collected. */
 static inline void gr_drop_gradient(gr_thread *t, const gr_task *task, gr_tensor **place)
 {
-    if (*place && !task->create_graph) gr_gradient_drop(t, *place);
+    if (*place && !task->create_graph) gr_end_gradient(t, *place);
     *place = NULL;
 }
 /* A pass: begin (low, high and the options are set), seed the outputs, walk from the last call, end. */

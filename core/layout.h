@@ -75,7 +75,7 @@ struct gr_tensor {
     union {
         struct gr_call *call; /* value != 0: that made the value */
         gr_tensor *grad;      /* leaf: the accumulated gradient, owned by it */
-        gr_tensor *next_in_limbo;
+        gr_tensor *next_in_limbo; /* see GR_IN_LIMBO */
     };
     union {
         gr_tensor *base;       /* view of a tensor whose history it follows, even when that was freed; or NULL */
