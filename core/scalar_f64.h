@@ -191,7 +191,7 @@ GR_SCALAR double gr_sin_core_f64(double a, uint64_t quarters)
     return gr_f64_of_bits(gr_bits_of_f64(turn & 1 ? c : s) ^ (turn & 2) << 62);
 }
 
-/* See sin and cos of floats, in scalar.h. */
+/* See sin and cos of floats, in scalar_f32.h. */
 GR_SCALAR double gr_sin_f64(double x)
 {
     uint64_t sign = gr_bits_of_f64(x) & 0x8000000000000000u;

@@ -55,4 +55,14 @@
 SUITES(DECLARE_SUITE)
 #undef DECLARE_SUITE
 
+/* A suite of these tests, in one group without a fixture. */
+static inline Suite *suite_of(const char *name, const TTest *const *tests, size_t count)
+{
+    Suite *suite = suite_create(name);
+    TCase *group = tcase_create(name);
+    for (size_t i = 0; i < count; i++) tcase_add_test(group, tests[i]);
+    suite_add_tcase(suite, group);
+    return suite;
+}
+
 #endif

@@ -302,9 +302,5 @@ Suite *given_up_suite(void)
                                   what_has_read_a_recorded_gradient_is_walked_after_zero_grad,
                                   what_has_read_an_absent_gradient_is_not_walked_after_the_next,
                                   what_has_read_a_gradient_is_not_walked_after_another_backward};
-    Suite *suite = suite_create("given_up");
-    TCase *group = tcase_create("given_up");
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);
-    suite_add_tcase(suite, group);
-    return suite;
+    return suite_of("given_up", tests, sizeof tests / sizeof *tests);
 }

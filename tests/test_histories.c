@@ -299,9 +299,5 @@ Suite *histories_suite(void)
                                   recorded_gradients_are_tensors_of_their_own,
                                   a_result_that_is_asked_for_twice_counts_twice,
                                   retained_gradients_accumulate_when_the_pass_succeeds};
-    Suite *suite = suite_create("histories");
-    TCase *group = tcase_create("histories");
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(group, tests[i]);
-    suite_add_tcase(suite, group);
-    return suite;
+    return suite_of("histories", tests, sizeof tests / sizeof *tests);
 }

@@ -226,9 +226,5 @@ Suite *hooks_suite(void)
                                   a_pass_within_a_hook_adds_to_the_same_retained_gradient,
                                   an_error_in_a_leafs_hook_fails_the_pass,
                                   a_hook_is_removed_once};
-    Suite *s = suite_create("hooks");
-    TCase *c = tcase_create("hooks");
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
-    suite_add_tcase(s, c);
-    return s;
+    return suite_of("hooks", tests, sizeof tests / sizeof *tests);
 }

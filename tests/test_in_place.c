@@ -120,9 +120,5 @@ Suite *in_place_suite(void)
                                   changes_in_place_that_would_lose_history_are_refused,
                                   views_of_the_same_elements_may_be_combined_in_place,
                                   neighbours_may_be_combined_in_place};
-    Suite *s = suite_create("in_place");
-    TCase *c = tcase_create("in_place");
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
-    suite_add_tcase(s, c);
-    return s;
+    return suite_of("in_place", tests, sizeof tests / sizeof *tests);
 }

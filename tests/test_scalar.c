@@ -1,4 +1,4 @@
-/* test_scalar.c - scalar.h against the C library in long double. */
+/* test_scalar.c - scalar_f32.h and scalar_f64.h against the C library in long double. */
 #include <math.h>
 #include <stdint.h>
 
@@ -23,7 +23,7 @@ static long double exact_sign(long double x)
     return (x > 0) - (x < 0);
 }
 
-/* bound is what scalar.h promises, in ULP. low, high: half the inputs are uniform there; the others
+/* bound is what scalar_f32.h promises, in ULP. low, high: half the inputs are uniform there; the others
  * are spread over all bit patterns, but for those beyond `limit`. slack: an absolute error allowed
  * beside, for slopes that cross 0. */
 static const struct {

@@ -130,9 +130,5 @@ Suite *scopes_suite(void)
                                   of_another_full_scope_nothing_is_said,
                                   a_full_root_scope_is_told_once,
                                   deep_scopes_are_told_once};
-    Suite *s = suite_create("scopes");
-    TCase *c = tcase_create("scopes");
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
-    suite_add_tcase(s, c);
-    return s;
+    return suite_of("scopes", tests, sizeof tests / sizeof *tests);
 }

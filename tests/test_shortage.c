@@ -169,9 +169,5 @@ Suite *shortage_suite(void)
                                   a_thread_without_a_value_of_its_own_has_an_error,
                                   without_threads_a_loop_runs_alone,
                                   reporting_an_error_asks_for_no_memory};
-    Suite *s = suite_create("shortage");
-    TCase *c = tcase_create("shortage");
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(c, tests[i]);
-    suite_add_tcase(s, c);
-    return s;
+    return suite_of("shortage", tests, sizeof tests / sizeof *tests);
 }

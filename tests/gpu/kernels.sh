@@ -76,7 +76,7 @@ for object in $objects; do look "$object" >"$work/$(basename "$object").operatio
 wait
 cat "$work"/*.operations >"$work/operations"
 
-# The float32 functions of core/scalar.h are written with fma, and so are the float64 ones of CUDA's library: rows that call
+# The float32 functions of core/scalar_f32.h are written with fma, and so are the float64 ones of CUDA's library: rows that call
 # one may hold it. update.def says fma where PyTorch fuses.
 awk '
     FILENAME ~ /rows$/ {
